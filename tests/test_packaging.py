@@ -1,0 +1,33 @@
+"""The two lists of packages say the same, and the public files name the two commands."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_environment_yml_lists_what_pyproject_lists():
+    tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {*project["dependencies"], *project["optional-dependencies"]["test"], "--editable ."}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = environment["dependencies"]
+    assert set(pip["pip"]) == wanted
+    assert python == f"python {project['requires-python']}"
+
+
+def test_readme_names_the_two_commands():
+    readme = (ROOT / "README.md").read_text()
+    assert "make suite" in readme and "make test" in readme
+
+
+def test_imports_go_one_way():
+    forbidden = {"backbones": "benchmark|pretraining|task_configs", "pretraining": "benchmark|task_configs"}
+    for package, others in forbidden.items():
+        for path in (ROOT / package).rglob("*.py"):
+            found = re.search(rf"^\s*(?:from|import) (?:{others})\b", path.read_text(), re.MULTILINE)
+            assert found is None, f"{path.relative_to(ROOT)} imports the wrong way: {found.group().strip()}"
