@@ -1,0 +1,35 @@
+"""Vision transformers from many sources behind one contract.
+
+    from backbones import load_backbone
+    vit = load_backbone("random:vit_base_conv16")
+    tokens = vit(images)
+
+Nothing heavy is imported until a backbone is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backbones.errors import UserError
+
+if TYPE_CHECKING:
+    from backbones.vit import ViT
+
+__all__ = ["UserError", "load_backbone"]
+
+
+def load_backbone(name: str, seed: int = 0) -> ViT:
+    """Load a backbone by name, in evaluation mode and float32 on the CPU.
+
+    Args:
+        name: ``source:rest``, for instance ``run:results/demo/pretrain/catlip`` (a folder this suite wrote),
+            ``random:vit_base_conv16`` (untrained weights) or ``timm:vit_base_patch16_clip_224.openai``.
+        seed: seed of the weights of ``random:`` backbones; other sources do not use it.
+
+    Raises:
+        UserError: the source or the name is unknown, or its weights do not fit; the message says the remedy.
+    """
+    from backbones import catalog
+
+    return catalog.load(name, seed)

@@ -1,0 +1,1 @@
+"""Readers of weights, one file per source."""

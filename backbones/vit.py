@@ -1,0 +1,213 @@
+"""The backbone contract: what every ViT answers, wherever its weights come from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from backbones.architectures import Architecture
+from backbones.stem import ConvStem
+
+
+class Tokens(NamedTuple):
+    """What a ViT makes of images, after its final norm.
+
+    Attributes:
+        class_token: [B, D], the pooled representation its source classifies with.
+        patches: [B, D, H/16, W/16] (for patches of 16 pixels).
+    """
+
+    class_token: Tensor
+    patches: Tensor
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How the weights' source prepares an image.
+
+    Attributes:
+        size: pixels per side of the (centre-cropped) image.
+        mean, std: per RGB channel, for values in [0, 1].
+        interpolation: ``bilinear`` or ``bicubic``, always antialiased.
+        crop_pct: share of the resized image's side that the centre crop keeps.
+    """
+
+    size: int
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    interpolation: str = "bilinear"
+    crop_pct: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
+        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+
+class SynsetClassifier(NamedTuple):
+    """The pre-trained classifier that Transfer Init copies rows from (arXiv 2404.15653, section 4.2).
+
+    Attributes:
+        weight: [V, D]; ``class_token @ weight.T + bias`` are the source's own logits.
+        bias: [V].
+        synsets: WordNet 3.0 noun offset of each of the V classes.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    synsets: tuple[int, ...]
+
+
+class ViT(nn.Module):
+    """A vision transformer of any source, any image size.
+
+    Args:
+        trunk: timm's VisionTransformer, made with ``dynamic_img_size=True``.
+        preprocessing: how images are to be prepared.
+        synset_classifier: the pre-training classifier over synsets, where there was one.
+    """
+
+    def __init__(
+        self,
+        trunk: VisionTransformer,
+        preprocessing: Preprocessing,
+        synset_classifier: SynsetClassifier | None = None,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.preprocessing = preprocessing
+        self.synset_classifier = synset_classifier
+
+    @property
+    def embed_dim(self) -> int:
+        return self.trunk.embed_dim
+
+    @property
+    def depth(self) -> int:
+        return len(self.trunk.blocks)
+
+    @property
+    def patch_size(self) -> int:
+        return int(self.trunk.patch_embed.feat_ratio())
+
+    @property
+    def num_params(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def forward(self, images: Tensor) -> Tokens:
+        """Encode images.
+
+        Args:
+            images: [B, 3, H, W], prepared as `preprocessing` says. A size that is no multiple of the patch
+                size is padded with zeros at the right and bottom.
+        """
+        patch = self.patch_size
+        height, width = images.shape[-2:]
+        pad_bottom, pad_right = -height % patch, -width % patch
+        if pad_bottom or pad_right:
+            images = F.pad(images, (0, pad_right, 0, pad_bottom))
+        grid = self.trunk.patch_embed.dynamic_feat_size((height + pad_bottom, width + pad_right))
+        features = self.trunk.forward_features(images)
+        class_token = self.trunk.forward_head(features, pre_logits=True)
+        patches = self.trunk.fc_norm(features[:, self.trunk.num_prefix_tokens :])
+        return Tokens(class_token, patches.transpose(1, 2).unflatten(2, grid))
+
+    def feature_maps(self, images: Tensor, strides: tuple[int, ...] = (4, 8, 16, 32)) -> list[Tensor]:
+        """Patch tokens resampled, without parameters, to the strides a dense task wants.
+
+        Args:
+            images: [B, 3, H, W].
+            strides: pixels per cell of each map.
+
+        Returns:
+            One map [B, D, H/stride, W/stride] per stride: bilinear below the patch size, max-pooled above it.
+
+        Raises:
+            ValueError: a stride is neither a divisor nor a multiple of the patch size.
+        """
+        patches = self(images).patches
+        return [self._resample(patches, stride) for stride in strides]
+
+    def _resample(self, patches: Tensor, stride: int) -> Tensor:
+        patch = self.patch_size
+        if stride == patch:
+            return patches
+        if patch % stride == 0:
+            return F.interpolate(patches, scale_factor=patch // stride, mode="bilinear", align_corners=False)
+        if stride % patch == 0:
+            return F.max_pool2d(patches, stride // patch, ceil_mode=True)
+        raise ValueError(f"stride {stride} is neither a divisor nor a multiple of the patch size {patch}")
+
+    def layer_of(self, parameter_name: str) -> int:
+        """Depth of a parameter, for layer-wise learning-rate decay.
+
+        Args:
+            parameter_name: a name of `named_parameters()`, with or without a wrapper's prefix.
+
+        Returns:
+            0 for patch and position embeddings and class tokens, 1 … depth for the blocks, depth + 1 for
+            what follows them.
+
+        Raises:
+            KeyError: no parameter of a ViT has such a name.
+        """
+        if block := re.search(r"(?:^|\.)blocks\.(\d+)\.", parameter_name):
+            return int(block.group(1)) + 1
+        parts = parameter_name.split(".")
+        if any(part in {"cls_token", "reg_token", "pos_embed", "patch_embed", "norm_pre"} for part in parts):
+            return 0
+        if any(part in {"norm", "fc_norm", "attn_pool"} for part in parts):
+            return self.depth + 1
+        raise KeyError(f"{parameter_name} is no parameter of a ViT")
+
+
+def build_vit(architecture: Architecture, drop_path_rate: float = 0.0) -> ViT:
+    """An untrained ViT as CoreNet shapes it: no position for the class token, LayerNorm eps 1e-6, exact GELU.
+
+    Weights are drawn from torch's global generator, as timm draws them.
+    """
+    trunk = VisionTransformer(
+        img_size=architecture.image_size,
+        patch_size=architecture.patch_size,
+        embed_dim=architecture.embed_dim,
+        depth=architecture.depth,
+        num_heads=architecture.num_heads,
+        mlp_ratio=architecture.mlp_ratio,
+        num_classes=0,
+        global_pool="token",
+        class_token=True,
+        no_embed_class=True,
+        dynamic_img_size=True,
+        drop_path_rate=drop_path_rate,
+        norm_layer=partial(nn.LayerNorm, eps=1e-6),
+        **({"embed_layer": ConvStem} if architecture.stem == "conv" else {}),
+    )
+    return ViT(trunk, Preprocessing(size=architecture.image_size))
+
+
+def tune_for_cpu(vit: ViT) -> ViT:
+    """Settings that change how fast a ViT trains on a CPU, not what it computes.
+
+    PyTorch's fused CPU attention is slower than its plain matrix products for the few dozen tokens of small
+    images (`tests/performance/bench_cpu_attention.py` measures it), and convolutions prefer channels last.
+    """
+    for block in vit.trunk.blocks:
+        block.attn.fused_attn = False
+    vit.trunk.patch_embed.to(memory_format=torch.channels_last)
+    return vit
+
+
+def random_vit(architecture: Architecture, seed: int) -> ViT:
+    """An untrained ViT whose weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_vit(architecture)
