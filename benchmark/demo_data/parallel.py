@@ -1,0 +1,109 @@
+"""Drawing samples on every core, in order."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from backbones.errors import UserError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+class Workers:
+    """A pool of drawing processes, started at the first use; a context manager.
+
+    Args:
+        count: processes; 1 draws in this process. Default: one per available core.
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count or available_cores()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def map(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], *, chunk: int = 32
+    ) -> Iterator[Result]:
+        """``function`` of every job, in the order of the jobs.
+
+        Args:
+            function: a module-level function (it travels to the processes by name).
+            jobs: picklable arguments.
+            chunk: jobs sent together.
+
+        Raises:
+            UserError: a drawing process was killed from outside.
+        """
+        if self.count == 1:
+            yield from map(function, jobs)
+            return
+        if self._pool is None:
+            # Forking is cheap and needs no importable main module; the children only run NumPy and Pillow.
+            # Elsewhere than on Linux system libraries do not survive a fork.
+            method = "fork" if sys.platform.startswith("linux") else "spawn"
+            self._pool = ProcessPoolExecutor(
+                self.count,
+                multiprocessing.get_context(method),
+                initializer=_start,
+                initargs=(os.getpid(),),
+            )
+        waiting = [self._pool.submit(_run, function, batch) for batch in _batches(jobs, chunk)]
+        waiting.reverse()
+        try:
+            while waiting:
+                yield from waiting.pop().result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a process that draws the demo data was killed (out of memory?); repeat the command: "
+                "finished parts are kept"
+            ) from None
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _start(parent: int) -> None:
+    """Set a drawing process up: the parent alone answers Ctrl-C, and nobody outlives a killed parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _batches(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    iterator = iter(jobs)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _run(function: Callable[[Job], Result], batch: Sequence[Job]) -> list[Result]:
+    return [function(job) for job in batch]
