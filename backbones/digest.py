@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ def folder_digest(root: Path) -> str:
     Pictures and tar shards are told apart by name and size alone, because reading a data set to see whether
     it changed would cost as much as using it; ``.json``, ``.csv`` and ``.parquet`` under 64 MiB are read.
     """
-    root = Path(root)
     entries = []
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        size = path.stat().st_size
-        entry = [path.relative_to(root).as_posix(), size]
-        if path.suffix in {".json", ".csv", ".parquet"} and size < 64 << 20:
-            entry.append(file_digest(path))
-        entries.append(entry)
-    return digest(entries)
+    for folder, _, names in os.walk(root, followlinks=True):
+        for name in names:
+            path = Path(folder, name)
+            size = path.stat().st_size
+            entry = [path.relative_to(root).as_posix(), size]
+            if path.suffix in {".json", ".csv", ".parquet"} and size < 64 << 20:
+                entry.append(file_digest(path))
+            entries.append(entry)
+    return digest(sorted(entries, key=lambda entry: entry[0]))

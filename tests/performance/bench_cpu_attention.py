@@ -1,6 +1,6 @@
 """Training images/s of the demo's ViT on CPU: our settings against timm's defaults, in turns in one run.
 
-    python tests/performance/bench_cpu_attention.py
+python tests/performance/bench_cpu_attention.py
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main() -> None:
         reference, ours = seconds_per_step(default), seconds_per_step(tuned)
         ratios.append(reference / ours)
         rates.append(BATCH / ours)
-    print(f"tuned: {statistics.median(rates):.0f} images/s; {statistics.median(ratios):.2f} x timm's defaults")
+    print(
+        f"tuned: {statistics.median(rates):.0f} images/s; {statistics.median(ratios):.2f} x timm's defaults"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""The command line: one file per command, each light until it is used."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backbones.errors import UserError
+from benchmark.cli import label, listing, prepare, pretrain, report, run, whole_suite
+from benchmark.cli.options import (
+    RESULTS,
+    DataOption,
+    DebugOption,
+    JobsOption,
+    ResultsOption,
+    RetryOption,
+    Switches,
+)
+from benchmark.interrupt import Stopped
+from benchmark.messages import one_line
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def suite(
+    context: typer.Context,
+    suite: Annotated[str, typer.Option("--suite", help="Name (demo, smoke) or file of a suite.")] = "demo",
+    results: ResultsOption = RESULTS,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds, instead of the suite's own.")] = None,
+    data: DataOption = [],  # noqa: B006 (typer copies it)
+    retry_failed: RetryOption = False,
+    jobs: JobsOption = 1,
+    debug: DebugOption = False,
+) -> None:
+    """Is the cheaply pre-trained backbone as good as the expensive one?
+
+    Without a command: prepare the data, pre-train, transfer every backbone to every task, and show the table.
+    What is done already is not done again; a stopped run goes on where it was.
+
+    Example: [bold]python run_suite.py --suite smoke --results /tmp/results[/bold]
+    """
+    if context.invoked_subcommand is None:
+        whole_suite.command(suite, Path(results), seeds, data, retry_failed, jobs)
+
+
+app.command("run")(run.command)
+app.command("list")(listing.command)
+app.command("pretrain")(pretrain.command)
+app.command("prepare")(prepare.command)
+app.command("label")(label.command)
+app.command("report")(report.command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: instead of the program's own.
+
+    Returns:
+        The exit code: 0; 1 when a cell failed; 2 for an error of the user, in one line; 130 when stopped.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    Switches.debug = False
+    try:
+        app(args=arguments, prog_name="run_suite.py", standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    except UserError as error:
+        return _refuse(error, one_line(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(error, f"{error.filename}: {error.strerror}")
+    except (KeyboardInterrupt, Stopped):
+        print("stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _refuse(error: Exception, message: str) -> int:
+    if Switches.debug:
+        raise error
+    print(f"error: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,71 @@
+"""``list``: what there is to name on the command line."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.options import DebugOption
+
+KINDS = ("backbones", "tasks", "suites")
+
+
+def command(
+    kind: Annotated[str, typer.Argument(metavar="backbones|tasks|suites", help="What to list.")],
+    pattern: Annotated[str, typer.Argument(help="Shell pattern, for instance '*mini*'.")] = "*",
+    debug: DebugOption = False,
+) -> None:
+    """List backbones, task configs or suites.
+
+    Example: [bold]python run_suite.py list backbones '*mini*'[/bold]
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from backbones.errors import UserError
+    from benchmark.names import suggest
+
+    if kind not in KINDS:
+        raise UserError(f"cannot list {kind!r}: {suggest(kind, KINDS)}")
+    entries = _backbones(pattern) if kind == "backbones" else _configs(kind, pattern)
+    if not entries:
+        raise UserError(f"no {kind} match {pattern!r}: python run_suite.py list {kind} shows all")
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name, summary in entries:
+        table.add_row(Text(name), Text(summary, style="dim"))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+
+
+def _backbones(pattern: str) -> list[tuple[str, str]]:
+    from backbones import catalog
+
+    return [(entry.name, entry.summary) for entry in catalog.list_backbones(pattern)]
+
+
+def _configs(kind: str, pattern: str) -> list[tuple[str, str]]:
+    """Configs and the first line of their docstrings, read without running them."""
+    from benchmark.configs import CONFIGS
+
+    entries = []
+    for path in sorted(CONFIGS.glob("*/*.py")):
+        folder = path.parent.name
+        if (
+            path.name == "__init__.py"
+            or folder == "pretraining"
+            or (folder == "suites") != (kind == "suites")
+        ):
+            continue
+        name = path.stem if kind == "suites" else path.relative_to(CONFIGS).as_posix()
+        if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path.stem, pattern):
+            docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            entries.append((name, docstring.splitlines()[0] if docstring else ""))
+    return entries

@@ -1,0 +1,46 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark import PROJECT
+
+
+class Switches:
+    """What the user set for the whole program, wherever on the command line."""
+
+    debug = False
+
+
+def _set_debug(value: bool) -> bool:
+    if value:
+        Switches.debug = True
+        logging.getLogger().setLevel(logging.DEBUG)
+    return value
+
+
+DebugOption = Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Show tracebacks of errors.")]
+ResultsOption = Annotated[
+    Path, typer.Option("--results", help="Results folder.", show_default="results/ beside run_suite.py")
+]
+DataOption = Annotated[
+    list[str], typer.Option("--data", metavar="NAME=PATH", help="Where a data set is; may be repeated.")
+]
+SetOption = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace an entry of the config; may be repeated."),
+]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Cells to run at once.")]
+
+RESULTS = PROJECT / "results"
+
+
+def results_folder(results: Path) -> Path:
+    """The results folder as an absolute path; ``~`` is understood."""
+    return Path(results).expanduser().absolute()

@@ -1,0 +1,69 @@
+"""``report``: rebuild tables and plots from the records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli.options import RESULTS, DebugOption, ResultsOption, results_folder
+
+if TYPE_CHECKING:
+    from benchmark.reporting.results import Results
+
+
+def command(
+    suite: Annotated[
+        str, typer.Option("--suite", help="Name or file of a suite, or a folder of results.")
+    ] = "demo",
+    results: ResultsOption = RESULTS,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds, instead of the suite's own.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Rebuild a suite's tables and plots from its records; nothing is computed.
+
+    Example: [bold]python run_suite.py report --suite demo[/bold]
+    """
+    from backbones.errors import UserError
+    from benchmark.names import slug
+    from benchmark.reporting.results import of_folder, of_suite
+    from benchmark.suite import load_suite
+
+    folder = results_folder(results)
+    try:
+        loaded = load_suite(suite, folder, seeds)
+    except UserError:
+        # Suites without a config: single runs, and suites whose file is no longer there.
+        if not (folder / slug(suite)).is_dir():
+            raise
+        found = of_folder(folder / slug(suite))
+    else:
+        found = of_suite(loaded)
+    show(found, force=True)
+
+
+def show(results: Results, force: bool = False, written: Results | None = None) -> None:
+    """Bring tables and plots up to date and print the table with its notes.
+
+    Args:
+        force: write the files even when nothing has changed.
+        written: what the files show, where that is more than the terminal does.
+    """
+    from rich.console import Console
+
+    from benchmark import reporting
+    from benchmark.reporting import tables
+
+    reporting.update(written or results, force)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(tables.terminal(results))
+    for note in results.all_notes():
+        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    console.print(
+        f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,74 @@
+"""``run``: one cell by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.options import (
+    RESULTS,
+    DataOption,
+    DebugOption,
+    ResultsOption,
+    SetOption,
+    results_folder,
+)
+
+
+def command(
+    task_config: Annotated[str, typer.Argument(help="Task config, a file or its name below task_configs/.")],
+    backbone: Annotated[
+        str, typer.Option("--backbone", help="What load_backbone understands; see list backbones.")
+    ],
+    data: DataOption = [],  # noqa: B006
+    overrides: SetOption = [],  # noqa: B006
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
+    suite: Annotated[
+        str, typer.Option("--suite", help="Folder of results that the record goes to.")
+    ] = "single",
+    results: ResultsOption = RESULTS,
+    debug: DebugOption = False,
+) -> None:
+    """Transfer one backbone to one task. A finished run with the same settings is shown, not repeated.
+
+    Example: [bold]python run_suite.py run task_configs/classification/imagenet1k_linear_probe.py --backbone
+    run:results/demo/pretrain/catlip --data imagenet1k=/data/imagenet[/bold]
+    """
+    from backbones.errors import UserError
+    from benchmark.cells import run_cells
+    from benchmark.cli.report import show
+    from benchmark.configs import parse_data, parse_overrides
+    from benchmark.console import Display
+    from benchmark.interrupt import stoppable
+    from benchmark.launchers.local import LocalLauncher
+    from benchmark.preparation import check_folder
+    from benchmark.reporting.results import of_cell, of_folder
+    from benchmark.suite import Cell, load_task_config
+
+    folder = results_folder(results)
+    task = load_task_config(task_config, parse_overrides(overrides))
+    paths = parse_data(data)
+    if task.data_name not in paths:
+        paths[task.data_name] = _known_place(task.data_name, folder)
+    check_folder(task.data_name, paths[task.data_name])
+    cell = Cell(suite, backbone, backbone, task, seed, paths[task.data_name], folder)
+    cell.fingerprint()  # an unknown backbone is told at once, not kept as a failed record
+    with stoppable(), Display() as display:
+        record = run_cells([cell], LocalLauncher(), display, retry_failed=True)[0]
+    if record.status == "failed" and record.error_type == "UserError":
+        raise UserError(record.error)
+    show(of_cell(cell, record), written=of_folder(cell.folder.parents[2]))
+    if record.status == "failed":
+        typer.echo(f"failed: {record.error} (log: {cell.folder / 'train.log'})", err=True)
+        raise typer.Exit(1)
+
+
+def _known_place(name: str, results: Path) -> Path:
+    """Where `prepare demo` draws a data set, for commands that name no folder."""
+    from backbones.errors import UserError
+
+    if not name.startswith("demo_"):
+        raise UserError(f"this task reads data {name!r}: name its folder with --data {name}=PATH")
+    return results / "data" / "demo" / name.removeprefix("demo_")

@@ -1,0 +1,36 @@
+"""No command: the whole suite, then its table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from benchmark.cli.options import results_folder
+
+
+def command(
+    suite_name: str, results: Path, seeds: int | None, data: list[str], retry_failed: bool, jobs: int
+) -> None:
+    """Run a suite and show its table.
+
+    Raises:
+        typer.Exit: with code 1 when a cell failed.
+    """
+    from benchmark.cli.report import show
+    from benchmark.configs import parse_data
+    from benchmark.console import Display
+    from benchmark.interrupt import stoppable
+    from benchmark.launchers.local import LocalLauncher
+    from benchmark.pipeline import run_suite
+    from benchmark.reporting.results import of_suite
+    from benchmark.suite import load_suite
+
+    suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data))
+    with stoppable(), Display() as display:
+        records = run_suite(suite, LocalLauncher(jobs), display, retry_failed)
+    found = of_suite(suite, records)
+    show(found)
+    if found.failed:
+        typer.echo("some cells failed; try them again with --retry-failed", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,259 @@
+"""COCO average precision: the twelve numbers, their bootstrap intervals, and what was found in each image."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmark.statistics import Interval
+
+if TYPE_CHECKING:
+    import pandas
+
+NAMES = (
+    *("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"),
+    *("AR_1", "AR_10", "AR_100", "AR_s", "AR_m", "AR_l"),
+)
+"""The twelve numbers in COCO's order: precision at IoU 0.5:0.95, 0.5, 0.75, of small, medium and large objects; recall
+with 1, 10 and 100 detections per image, and by size."""
+
+_AREAS = ("all", "small", "medium", "large")
+_THRESHOLDS = 10
+_RECALLS = np.linspace(0.0, 1.0, 101)
+
+
+def evaluate(
+    annotations: Path, detections: list[dict[str, Any]], kind: str, evaluator: str | None = None
+) -> dict[str, float]:
+    """COCO's twelve numbers.
+
+    Args:
+        annotations: COCO instances json.
+        detections: COCO results: image_id, category_id, score, bbox and (for ``segm``) segmentation as RLE.
+        kind: ``bbox`` or ``segm``.
+        evaluator: ``faster_coco_eval`` or ``pycocotools``; default: the first if it is installed.
+
+    Returns:
+        The numbers in percent by `NAMES`; without those that are undefined because no object has the size.
+    """
+    if evaluator is None:
+        installed = importlib.util.find_spec("faster_coco_eval") is not None
+        evaluator = "faster_coco_eval" if installed else "pycocotools"
+    if evaluator == "faster_coco_eval":
+        from faster_coco_eval import COCO
+        from faster_coco_eval import COCOeval_faster as COCOeval
+    else:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    run = _prepared(COCO, COCOeval, annotations, detections, kind)
+    if run is None:
+        return _nothing_found(annotations)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    values = (100.0 * float(value) for value in run.stats[:12])
+    return {name: value for name, value in zip(NAMES, values, strict=True) if value >= 0}
+
+
+@dataclass
+class Matches:
+    """Which detections match, as pycocotools matches them, in a form that can be accumulated again quickly.
+
+    Attributes:
+        image_ids: of all images, ascending.
+        per_image: [images, 2 + thresholds]: objects, detections, and objects found at each IoU threshold.
+        groups: (category, area) -> (image [D], correct [T, D], counted [T, D], objects [images]); detections by
+            falling score; `counted` is False for those that neither help nor harm.
+    """
+
+    image_ids: list[int]
+    per_image: np.ndarray
+    groups: dict[tuple[int, str], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+
+    def average_precision(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """AP of resamples of the images.
+
+        Args:
+            counts: [R, images], how often each image was drawn.
+
+        Returns:
+            The six precisions of `NAMES` in percent, [R] each; NaN where a resample has no such object.
+        """
+        counts = np.asarray(counts)
+        by_area: dict[str, list[np.ndarray]] = {area: [] for area in _AREAS}
+        for (_, area), group in self.groups.items():
+            by_area[area].append(_precision(counts, *group))
+        empty = np.full((len(counts), _THRESHOLDS), np.nan)
+        tables = {area: np.stack(tables or [empty], axis=1) for area, tables in by_area.items()}  # [R, K, T]
+        every = tables["all"]
+        values = {"mAP": every, "mAP_50": every[..., 0], "mAP_75": every[..., 5]}
+        values |= {f"mAP_{area[0]}": tables[area] for area in _AREAS[1:]}
+        return {name: _mean(100.0 * table.reshape(len(counts), -1)) for name, table in values.items()}
+
+    def table(self, kind: str) -> pandas.DataFrame:
+        """One row per image: how many objects, detections, and objects found at IoU 0.5, 0.75 and on average."""
+        import pandas
+
+        found = self.per_image[:, 2:]
+        return pandas.DataFrame(
+            {
+                "image_id": self.image_ids,
+                "objects": self.per_image[:, 0].astype(int),
+                f"{kind}_detections": self.per_image[:, 1].astype(int),
+                f"{kind}_found_50": found[:, 0].astype(int),
+                f"{kind}_found_75": found[:, 5].astype(int),
+                f"{kind}_found": found.mean(axis=1),
+            }
+        )
+
+
+def match(annotations: Path, detections: list[dict[str, Any]], kind: str) -> Matches:
+    """Match detections to objects (pycocotools), image by image and category by category."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotations))
+    image_ids = sorted(truth.getImgIds())
+    row = {image: index for index, image in enumerate(image_ids)}
+    per_image = np.zeros((len(image_ids), 2 + _THRESHOLDS))
+    run = _prepared(COCO, COCOeval, annotations, detections, kind)
+    if run is None:
+        for annotation in truth.anns.values():
+            per_image[row[annotation["image_id"]], 0] += not annotation.get("iscrowd", 0)
+        return Matches(image_ids, per_image, _empty_groups(truth, row))
+    with contextlib.redirect_stdout(io.StringIO()):
+        run.evaluate()
+    groups = {}
+    images, areas = len(run.params.imgIds), len(run.params.areaRng)
+    for k, category in enumerate(run.params.catIds):
+        for a, area in enumerate(_AREAS):
+            start = (k * areas + a) * images
+            results = [result for result in run.evalImgs[start : start + images] if result is not None]
+            if not results:
+                continue
+            groups[category, area] = _group(results, row)
+            if area == "all":
+                for result in results:
+                    correct = (result["dtMatches"] > 0) & ~result["dtIgnore"].astype(bool)
+                    here = per_image[row[result["image_id"]]]
+                    here[0] += np.count_nonzero(result["gtIgnore"] == 0)
+                    here[1] += len(result["dtScores"])
+                    here[2:] += correct.sum(axis=1)
+    return Matches(image_ids, per_image, groups)
+
+
+def intervals(
+    matches: Matches, replicates: int = 300, confidence: float = 0.95, seed: int = 0
+) -> dict[str, Interval]:
+    """Percentile bootstrap over images of the six precisions, in percent.
+
+    Undefined ones (no object of the size) are left out. The matching is done once; only the precision-recall
+    curves are accumulated again.
+    """
+    images = len(matches.image_ids)
+    if images < 2:
+        raise ValueError(f"an interval needs at least two images to draw from, there are {images}")
+    generator = np.random.default_rng(seed)
+    counts = generator.multinomial(images, np.full(images, 1 / images), size=replicates)
+    point = matches.average_precision(np.ones((1, images), dtype=int))
+    drawn = matches.average_precision(counts)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    return {
+        name: Interval(float(value[0]), *(float(v) for v in np.nanquantile(drawn[name], tails)))
+        for name, value in point.items()
+        if np.isfinite(value[0])
+    }
+
+
+def _prepared(coco: type, cocoeval: type, annotations: Path, detections: list[dict], kind: str) -> Any | None:
+    """An evaluation ready to run; None when nothing was detected, which the tools cannot read."""
+    if not detections:
+        return None
+    keys = ("image_id", "category_id", "score", "bbox" if kind == "bbox" else "segmentation")
+    # With a box beside the mask, the tools would take the box's area for the object's size.
+    plain = [{key: detection[key] for key in keys} for detection in detections]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = coco(str(annotations))
+        return cocoeval(truth, truth.loadRes(plain), kind)
+
+
+def _nothing_found(annotations: Path) -> dict[str, float]:
+    matches = match(annotations, [], "bbox")
+    precision = matches.average_precision(np.ones((1, len(matches.image_ids)), dtype=int))
+    defined = {name[-2:] for name, value in precision.items() if np.isfinite(value[0])}
+    return {name: 0.0 for name in NAMES if name[-2:] in defined or name[-2:] not in {"_s", "_m", "_l"}}
+
+
+def _group(results: list[dict[str, Any]], row: dict[int, int]) -> tuple[np.ndarray, ...]:
+    scores = np.concatenate([result["dtScores"] for result in results])
+    order = np.argsort(-scores, kind="mergesort")
+    image = np.repeat([row[r["image_id"]] for r in results], [len(r["dtScores"]) for r in results])[order]
+    matched = np.concatenate([result["dtMatches"] for result in results], axis=1)[:, order] > 0
+    counted = ~np.concatenate([result["dtIgnore"] for result in results], axis=1)[:, order].astype(bool)
+    objects = np.zeros(len(row), dtype=int)
+    for result in results:
+        objects[row[result["image_id"]]] = np.count_nonzero(np.asarray(result["gtIgnore"]) == 0)
+    return image.astype(int), matched & counted, counted, objects
+
+
+def _empty_groups(truth: Any, row: dict[int, int]) -> dict[tuple[int, str], tuple[np.ndarray, ...]]:
+    groups = {}
+    limits = {"all": (0, 1e10), "small": (0, 1024), "medium": (1024, 9216), "large": (9216, 1e10)}
+    nothing = np.zeros((_THRESHOLDS, 0), dtype=bool)
+    for annotation in truth.anns.values():
+        if annotation.get("iscrowd", 0):
+            continue
+        for area, (low, high) in limits.items():
+            if low <= annotation["area"] <= high:
+                key = (annotation["category_id"], area)
+                new = (np.zeros(0, dtype=int), nothing, nothing, np.zeros(len(row), dtype=int))
+                groups.setdefault(key, new)[3][row[annotation["image_id"]]] += 1
+    return groups
+
+
+def _precision(
+    counts: np.ndarray, image: np.ndarray, correct: np.ndarray, counted: np.ndarray, objects: np.ndarray
+) -> np.ndarray:
+    """AP [R, T] of one category, as COCO accumulates it, for images drawn `counts` [R, images] times.
+
+    Copies of an image are neighbours in the ranking, so that a block of copies counts as one step. Precision is only
+    read at correct detections, where it has its maxima.
+    """
+    total = counts @ objects
+    result = np.full((len(counts), len(correct)), np.nan)
+    result[total > 0] = 0.0
+    size = max(1, 2**21 // max(len(image), 1))
+    for start in range(0, len(counts), size):
+        rows = slice(start, start + size)
+        weight = counts[rows][:, image]
+        for t in range(len(correct)):
+            if not correct[t].any():
+                continue
+            hits = np.cumsum(weight[:, correct[t]], axis=1)
+            seen = np.cumsum(weight * counted[t], axis=1)[:, correct[t]]
+            # np.spacing(1) is what COCO's own code adds
+            precision = hits / (seen + np.spacing(1))
+            envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+            for r in range(len(hits)):
+                if total[start + r]:
+                    recall = hits[r] / total[start + r]
+                    reached = np.searchsorted(recall, _RECALLS, side="left")
+                    reached = reached[reached < hits.shape[1]]
+                    result[start + r, t] = envelope[r, reached].sum() / len(_RECALLS)
+    return result
+
+
+def _mean(table: np.ndarray) -> np.ndarray:
+    """Mean over axis 1 of what is defined; NaN where nothing is."""
+    defined = np.isfinite(table)
+    number = defined.sum(axis=1)
+    total = np.where(defined, table, 0.0).sum(axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)

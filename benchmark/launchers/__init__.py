@@ -1,0 +1,1 @@
+"""Where child processes run."""

@@ -1,0 +1,38 @@
+"""Tables and plots, made from records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backbones.digest import digest
+from benchmark.files import read_json, write_json
+from benchmark.reporting.results import Results
+
+
+def update(results: Results, force: bool = False) -> bool:
+    """Write a suite's tables and plots, unless those on disk were made from the very same results.
+
+    Returns:
+        Whether anything was written.
+    """
+    from benchmark.reporting import tables
+
+    stamp = results.folder / "tables" / ".made_from.json"
+    histories = _histories(results.folder)
+    times = [[path.as_posix(), path.stat().st_mtime_ns] for path in histories.values()]
+    state = digest([results.content(), times])
+    made = read_json(stamp)
+    fresh = isinstance(made, dict) and made.get("state") == state
+    if fresh and not force and all((results.folder / name).is_file() for name in made["files"]):
+        return False
+    from benchmark.reporting import plots
+
+    files = tables.write(results) + plots.write(results, histories)
+    names = [path.relative_to(results.folder).as_posix() for path in files]
+    write_json(stamp, {"state": state, "files": names})
+    return True
+
+
+def _histories(folder: Path) -> dict[str, Path]:
+    """Training histories of the suite's own pre-trainings, by name."""
+    return {path.parent.name: path for path in sorted((folder / "pretrain").glob("*/history.csv"))}

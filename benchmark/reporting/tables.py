@@ -1,0 +1,194 @@
+"""The tables of a suite: on the terminal, as Markdown, and as CSV for whoever computes further."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.files import write_text
+from benchmark.reporting.results import Figure, Results
+
+
+def write(results: Results) -> list[Path]:
+    """Write ``summary.md``, ``summary.csv`` (per backbone) and ``cells.csv`` (per metric of a cell)."""
+    folder = results.folder / "tables"
+    contents = {
+        "summary.md": markdown(results),
+        "summary.csv": summary_csv(results),
+        "cells.csv": cells_csv(results),
+    }
+    for name, text in contents.items():
+        write_text(folder / name, text)
+    return [folder / name for name in contents]
+
+
+def terminal(results: Results) -> Table:
+    """The summary as a rich table."""
+    header, lines = _layout(results)
+    table = Table(title=f"Suite {results.suite}", title_justify="left")
+    for column, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if column < 2 else "right")
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
+    return table
+
+
+def markdown(results: Results) -> str:
+    """The summary with its notes, in GitHub's Markdown."""
+    header, lines = _layout(results)
+    rows = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
+    rows.insert(1, "|" + "|".join([" --- "] * 2 + [" ---: "] * (len(header) - 2)) + "|")
+    notes = [f"- {escape(note)}" for note in results.all_notes()]
+    return "\n".join([f"# Suite {escape(results.suite)}", "", *rows, "", *notes]).rstrip() + "\n"
+
+
+def summary_csv(results: Results) -> str:
+    """One line per backbone, numbers in full precision; of each task figure, interval and state."""
+    lines = []
+    for backbone, spec in results.backbones.items():
+        line: dict[str, Any] = {"backbone": backbone, "spec": spec, **_origin(results.description(backbone))}
+        for task in results.tasks:
+            figure = results.figure(backbone, task)
+            metric = figure.metric
+            line |= {
+                f"{task}_metric": figure.name,
+                f"{task}_value": metric.value if metric else None,
+                f"{task}_low": metric.low if metric else None,
+                f"{task}_high": metric.high if metric else None,
+                f"{task}_chosen": chosen_text(figure.chosen),
+                f"{task}_seeds": figure.seeds,
+                f"{task}_status": figure.status,
+            }
+        lines.append(line)
+    return _csv(lines)
+
+
+def cells_csv(results: Results) -> str:
+    """One line per metric of every cell, with the command that computes it and the record it is from."""
+    lines = []
+    for row in results.rows:
+        record = row.record
+        base = {
+            "backbone": row.backbone,
+            "spec": row.spec,
+            "task": row.task,
+            "seed": row.seed,
+            "status": row.status,
+        }
+        about = {
+            "chosen": chosen_text(record.chosen) if record else None,
+            "seconds": record.cost.seconds if record and record.cost else None,
+            "peak_memory_bytes": record.cost.peak_memory_bytes if record and record.cost else None,
+            "protocol": record.task.protocol if record else None,
+            "fingerprint": record.fingerprint if record else None,
+            "error": record.error if record else None,
+            "command": record.command if record else None,
+            "record": os.path.relpath(row.folder / "record.json", results.folder),
+        }
+        metrics = record.metrics if record and record.metrics else {None: None}
+        for name, metric in metrics.items():
+            values = (
+                metric.model_dump()
+                if metric
+                else dict.fromkeys(("value", "low", "high", "n", "unit", "method"))
+            )
+            lines.append({**base, "metric": name, **values, **about})
+    return _csv(lines)
+
+
+def figure_text(figure: Figure) -> str:
+    """A figure as a table shows it: ``66.1 [64.0, 68.2]``, or what there is instead."""
+    if figure.metric is None:
+        return figure.status.upper() if figure.status == "failed" else figure.status
+    text = f"{figure.metric.value:.1f}"
+    if figure.metric.low is not None:
+        text += f" [{figure.metric.low:.1f}, {figure.metric.high:.1f}]"
+    if figure.seeds > 1:
+        text += f" ({figure.seeds} seeds: {figure.spread[0]:.1f} to {figure.spread[1]:.1f})"
+    return text if figure.status == "done" else f"{text} ({figure.status} in part)"
+
+
+def chosen_text(chosen: dict[str, Any]) -> str:
+    """What was chosen on validation data: ``l2=0.001``."""
+    return ", ".join(
+        f"{key}={value:.2g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in chosen.items()
+    )
+
+
+def escape(text: str) -> str:
+    """Text as Markdown shows it unchanged, inside a table cell too."""
+    text = " ".join(str(text).split())
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(text, quote=False))
+
+
+def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of the summary, as text."""
+    header = ["backbone", "objective"]
+    chosen = [
+        task for task in results.tasks if any(results.figure(b, task).chosen for b in results.backbones)
+    ]
+    for task in results.tasks:
+        header.append(_column_name(results, task))
+        if task in chosen:
+            header.append("chosen")
+    header += ["pre-training s", "images/s", "samples", "peak memory"]
+    lines = []
+    for backbone in results.backbones:
+        origin = _origin(results.description(backbone))
+        line = [backbone, origin["objective"] or "–"]
+        for task in results.tasks:
+            figure = results.figure(backbone, task)
+            line.append(figure_text(figure))
+            if task in chosen:
+                line.append(chosen_text(figure.chosen) or "–")
+        memory = origin["pretraining_peak_memory_bytes"]
+        line += [
+            _number(origin["pretraining_seconds"], ",.0f"),
+            _number(origin["pretraining_images_per_second"], ",.0f"),
+            _number(origin["pretraining_samples"], ",.0f"),
+            f"{memory / 2**30:.1f} GiB" if memory else "–",
+        ]
+        lines.append(line)
+    return header, lines
+
+
+def _column_name(results: Results, task: str) -> str:
+    figures = [results.figure(backbone, task) for backbone in results.backbones]
+    done = next((figure for figure in figures if figure.metric), None)
+    if done is None:
+        return task
+    unit = "%" if done.metric.unit == "percent" else done.metric.unit
+    return f"{task} {done.name} {unit} [95 %]"
+
+
+def _origin(description: dict[str, Any]) -> dict[str, Any]:
+    """What a backbone's description says of its pre-training; None for what it does not say."""
+    cost = description.get("cost") or {}
+    return {
+        "objective": description.get("objective"),
+        **{
+            f"pretraining_{key}": cost.get(key)
+            for key in ("seconds", "images_per_second", "samples", "peak_memory_bytes")
+        },
+    }
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _csv(lines: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()

@@ -1,0 +1,65 @@
+"""The kinds of transfer, by the name a task config uses. Light: a kind is imported when a cell runs."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backbones.errors import UserError
+from benchmark.names import suggest
+
+if TYPE_CHECKING:
+    from benchmark.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class TaskType:
+    """What must be known of a kind of task without importing it.
+
+    Attributes:
+        target: ``module:Class`` of the implementation, a subclass of `benchmark.tasks.base.Task`.
+        protocol: raised by one whenever a change alters results; tables never mix two.
+        config_keys: the top-level entries of a task config that decide the result. Only these enter the
+            fingerprint, so that loggers, hooks and worker counts may change without a new run.
+    """
+
+    target: str
+    protocol: int
+    config_keys: tuple[str, ...] = ("task",)
+
+
+TASKS = {
+    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=1),
+}
+
+
+def task_type(name: str) -> TaskType:
+    """Look up a kind of task.
+
+    Args:
+        name: a key of `TASKS`, or ``module:Class`` of somebody else's `Task`, whose class attributes
+            `protocol` and `config_keys` are then read.
+
+    Raises:
+        UserError: no such kind.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    if ":" not in name:
+        raise UserError(f"unknown task type {name!r}: {suggest(name, TASKS)} (or module:Class of your own)")
+    task = _import(name)
+    return TaskType(name, int(task.protocol), tuple(task.config_keys))
+
+
+def load_task(name: str) -> Task:
+    """Import a kind of task (this may import torch) and make one."""
+    return _import(task_type(name).target)()
+
+
+def _import(target: str) -> type[Task]:
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"task type {target!r} cannot be imported ({error}): is it on PYTHONPATH?") from error

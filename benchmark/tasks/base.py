@@ -1,0 +1,106 @@
+"""What a task is given and what it gives back. Light: no torch, no pandas."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmark.record import Metric
+
+if TYPE_CHECKING:
+    import pandas
+    from mmengine.config import Config
+
+    from backbones.vit import ViT
+
+
+class Report(Protocol):
+    """Tells the parent process how far the task is; cheap enough to be called at every step."""
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0, loss: float | None = None) -> None: ...
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """One cell, as its task sees it.
+
+    Attributes:
+        cfg: the whole task config after overrides. `cfg.task` holds the protocol's own settings; a task
+            that trains with MMEngine's Runner finds the model, loops and pipelines beside it. Its
+            `custom_imports` have not been imported yet.
+        data: the data set's folder.
+        out: the cell's own folder. It outlives a killed run, and is empty or holds what an earlier attempt at
+            this very cell left: a training keeps its checkpoints here and resumes from the last.
+        backbone: the name `backbones.load_backbone` understands.
+        seed: of everything random in the task, and of a ``random:`` backbone's weights.
+        report: progress for the parent process.
+    """
+
+    cfg: Config
+    data: Path
+    out: Path
+    backbone: str
+    seed: int
+    report: Report
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """`cfg.task` without the two entries that the harness reads itself."""
+        return {key: value for key, value in self.cfg.task.items() if key not in {"type", "data"}}
+
+    @property
+    def device(self) -> str:
+        """``cuda`` where there is a GPU, else ``cpu``."""
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def load_backbone(self) -> ViT:
+        """The backbone in evaluation mode, on the CPU. A new copy at every call."""
+        from backbones import load_backbone
+
+        return load_backbone(self.backbone, seed=self.seed)
+
+
+@dataclass
+class Outcome:
+    """What a task found.
+
+    Attributes:
+        primary: the metric the tables show.
+        metrics: all metrics by name; none may be NaN or infinite.
+        per_image: one row per test image, for paired tests later; stored as per_image.parquet. More files
+            (COCO results, confusion counts) the task writes into its folder itself.
+        chosen: what the task chose on validation data, for the tables: ``{"l2": 1e-3}``.
+        details: anything else worth keeping that JSON can express.
+        notes: one sentence each, printed under the tables.
+    """
+
+    primary: str
+    metrics: dict[str, Metric]
+    per_image: pandas.DataFrame | None = None
+    chosen: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class Task(abc.ABC):
+    """One kind of transfer. Kinds of our own are listed in `benchmark.tasks.TASKS`.
+
+    Attributes:
+        protocol, config_keys: see `benchmark.tasks.TaskType`; read from the class only for tasks of others.
+    """
+
+    protocol: int = 1
+    config_keys: tuple[str, ...] = ("task",)
+
+    @abc.abstractmethod
+    def run(self, context: TaskContext) -> Outcome:
+        """Transfer the backbone and measure it on the test split.
+
+        Raises:
+            UserError: the data or the config is at fault.
+            FloatingPointError: a loss or a feature is not finite; the message says where.
+        """

@@ -1,0 +1,147 @@
+"""One cell trained and tested by MMEngine's Runner: what Mask R-CNN and DeepLabv3 have in common."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
+from backbones.errors import UserError
+from benchmark.files import replacing
+from benchmark.names import suggest
+from benchmark.tasks.base import Report, TaskContext
+
+CONFIG_KEYS = (
+    *("task", "model", "train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "custom_hooks"),
+    *("auto_scale_lr", "test_dataloader", "test_cfg"),
+)
+"""The entries of a config that decide the result of a cell."""
+
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
+    """A Runner's config for this cell: backbone, data, seed, folder and resumption are filled in.
+
+    Args:
+        settings: the defaults of what the config may say under ``task``; changed by what it does say.
+
+    Raises:
+        UserError: an unknown setting, or a config that is none of MMEngine's.
+    """
+    for name, value in context.settings.items():
+        if name not in settings:
+            raise UserError(f"{context.cfg.task.type} has no setting {name!r}: {suggest(name, settings)}")
+        settings[name] = value
+    for key in ("model", *_LOADERS, "train_cfg", "optim_wrapper", "test_evaluator"):
+        if key not in context.cfg:
+            raise UserError(f"the task config has no entry {key}: see task_configs/{context.cfg.task.type}")
+    cfg = Config(copy.deepcopy(context.cfg._cfg_dict.to_dict()))
+    cfg.pop("task")
+    cfg.model.backbone.weights = context.backbone
+    cfg.model.backbone.seed = context.seed
+    for dataset in datasets(cfg):
+        dataset.data_root = str(context.data)
+    cfg.work_dir = str(context.out / "training")
+    cfg.randomness = {"seed": context.seed, **cfg.get("randomness", {})}
+    cfg.resume = True
+    cfg.load_from = None
+    cfg.launcher = "pytorch" if "LOCAL_RANK" in os.environ else "none"
+    return cfg
+
+
+def datasets(cfg: Config) -> Iterator[Any]:
+    """The configs of the innermost data sets: training, validation, test."""
+    for name in _LOADERS:
+        dataset = cfg[name].dataset
+        while "dataset" in dataset:  # RepeatDataset and the like
+            dataset = dataset.dataset
+        yield dataset
+
+
+def train(cfg: Config, report: Report) -> Runner:
+    """Train, from the last checkpoint if an earlier attempt left one, and return the runner, ready to test.
+
+    Raises:
+        FloatingPointError: a loss is not finite; the message says at which iteration. The checkpoints are removed,
+            so that nobody resumes from them.
+    """
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(ProgressHook(report), priority="VERY_HIGH")
+    try:
+        runner.train()
+    except FloatingPointError:
+        forget_checkpoints(Path(cfg.work_dir))
+        raise
+    return runner
+
+
+def finish(runner: Runner, out: Path, keep_weights: bool) -> None:
+    """Remove the checkpoints of a tested model; keep ``model.pth`` (weights alone, averaged ones where the config
+    averages) if asked to."""
+    import torch
+
+    if keep_weights:
+        average = next((hook.ema_model.module for hook in runner.hooks if hasattr(hook, "ema_model")), None)
+        model = average if average is not None else getattr(runner.model, "module", runner.model)
+        with replacing(out / "model.pth") as temporary:
+            torch.save({"state_dict": model.state_dict()}, temporary)
+    forget_checkpoints(Path(runner.work_dir))
+
+
+def forget_checkpoints(work_dir: Path) -> None:
+    """Remove the checkpoints of a training, the pointer to the last one first."""
+    (work_dir / "last_checkpoint").unlink(missing_ok=True)
+    for path in work_dir.glob("*.pth"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def set_everywhere(node: Any, key: str, value: Any, where: Callable[[Any], bool] = lambda node: True) -> None:
+    """Set `key` in every dict below `node` that has it (and satisfies `where`)."""
+    if isinstance(node, dict):
+        if key in node and where(node):
+            node[key] = value
+        for child in node.values():
+            set_everywhere(child, key, value, where)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            set_everywhere(child, key, value, where)
+
+
+class ProgressHook(Hook):
+    """Tells the parent process where the training is, and ends it as soon as a loss is not finite."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        loss = float(outputs["loss"])
+        iteration = runner.iter + 1
+        if not math.isfinite(loss):
+            parts = ", ".join(f"{name} {float(value):g}" for name, value in outputs.items() if "loss" in name)
+            raise FloatingPointError(f"the loss is {loss} at iteration {iteration} ({parts})")
+        self.report("training", iteration, runner.max_iters, loss)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.report("validation", batch_idx + 1, len(runner.val_dataloader))
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.report("test", batch_idx + 1, len(runner.test_dataloader))

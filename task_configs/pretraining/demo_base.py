@@ -1,0 +1,14 @@
+"""What CLIP and CatLIP share on the embedded pairs: images, samples, ViT, schedule. Not run by itself."""
+
+architecture = "vit_mini_conv16"
+image_size = 96
+samples = 64_000
+batch_size = 64
+augmentation = dict(scale=(0.5, 1.0), flip=0.5)
+ema_momentum = 0.02
+seed = 0
+val_batch_size = 64
+val_samples = 960
+val_interval = 250
+checkpoint_interval = 200
+num_workers = 1

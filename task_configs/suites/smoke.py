@@ -1,0 +1,44 @@
+"""The demo in miniature: every stage on a handful of samples. Its figures mean nothing.
+
+Command:
+    python run_suite.py --suite smoke
+"""
+
+_miniature = {"samples": 1280, "val_samples": 64, "val_interval": 10, "checkpoint_interval": 10}
+
+prepare = dict(
+    smoke=dict(
+        concepts=12,
+        pairs=400,
+        val_pairs=64,
+        pairs_per_shard=200,
+        classes=6,
+        class_train=4,
+        class_val=2,
+        class_test=4,
+        categories=4,
+        instances_train=8,
+        instances_val=4,
+        instances_test=4,
+        things=4,
+        semantic_train=8,
+        semantic_val=4,
+        semantic_test=4,
+    )
+)
+data = dict(
+    pairs="{results}/data/smoke/pairs",
+    demo_classification="{results}/data/smoke/classification",
+)
+vocabulary = dict(min_count=2)
+pretraining = dict(
+    clip=dict(config="pretraining/demo_clip.py", set=_miniature),
+    catlip=dict(config="pretraining/demo_catlip.py", set=_miniature),
+)
+backbones = dict(
+    random="random:vit_mini_conv16",
+    clip="run:{suite}/pretrain/clip",
+    catlip="run:{suite}/pretrain/catlip",
+)
+tasks = ["classification/demo_linear_probe.py"]
+seeds = 1

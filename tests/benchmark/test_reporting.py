@@ -1,0 +1,200 @@
+"""Tables and plots from made-up records."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from rich.console import Console
+
+from backbones.errors import UserError
+from benchmark import reporting
+from benchmark.record import BackboneInfo, Cost, DataInfo, Metric, Record, TaskInfo
+from benchmark.reporting import tables
+from benchmark.reporting.results import of_folder
+from benchmark.store import write_record
+
+COST = {"seconds": 301.5, "images_per_second": 212.3, "samples": 64_000, "peak_memory_bytes": 3 << 30}
+DESCRIPTIONS = {
+    "random": {"source": "random", "objective": None, "cost": None},
+    "clip": {"source": "run", "objective": "clip", "cost": COST},
+    "catlip": {"source": "run", "objective": "catlip", "cost": {**COST, "seconds": 120.0}},
+}
+
+
+def record(backbone: str = "catlip", value: float = 66.0, **changes) -> Record:
+    values = {
+        "status": "done",
+        "suite": "toy",
+        "backbone": BackboneInfo(
+            name=backbone,
+            spec=f"run:{backbone}",
+            description=DESCRIPTIONS.get(backbone, DESCRIPTIONS["catlip"]),
+        ),
+        "task": TaskInfo(name="probe", type="linear_probe", config="probe.py", config_digest="c", protocol=1),
+        "data": DataInfo(name="toy", path="data", digest="d"),
+        "seed": 0,
+        "fingerprint": "f",
+        "command": f"python run_suite.py run probe.py --backbone run:{backbone}",
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:10+00:00",
+        "primary": "top1",
+        "metrics": {
+            "top1": Metric(value=value, low=value - 2, high=value + 2, n=2400, method="wilson over images"),
+            "top1_over_classes": Metric(
+                value=value, low=value - 4, high=value + 4, n=80, method="bootstrap over classes"
+            ),
+        },
+        "chosen": {"l2": 0.001},
+        "notes": ["All images of a class show one drawing."],
+        "cost": Cost(seconds=10.0),
+    }
+    return Record(**{**values, **changes})
+
+
+def failed(backbone: str, error: str = "the process was killed by SIGKILL") -> Record:
+    nothing = {"metrics": {}, "primary": None, "chosen": {}, "notes": [], "cost": None}
+    return record(backbone, status="failed", error=error, error_type="Killed", **nothing)
+
+
+@pytest.fixture
+def results_of(tmp_path):
+    """Results of records, through the disk."""
+
+    def make(*records: Record):
+        for number, entry in enumerate(records):
+            write_record(tmp_path / "toy" / f"{number}" / entry.task.name / f"seed{entry.seed}", entry)
+        return of_folder(tmp_path / "toy")
+
+    return make
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def shown(results) -> str:
+    console = Console(width=250, file=io.StringIO())
+    console.print(tables.terminal(results))
+    return console.file.getvalue()
+
+
+def test_the_summary_has_every_figure_and_every_failure(results_of):
+    results = results_of(record("random", 10.0), record("clip", 60.0), failed("catlip"))
+    terminal, text = shown(results), tables.markdown(results)
+    for cell in (
+        "10.0 [8.0, 12.0]",
+        "60.0 [58.0, 62.0]",
+        "FAILED",
+        "l2=0.001",
+        "302",
+        "212",
+        "64,000",
+        "3.0 GiB",
+    ):
+        assert cell in terminal and cell.replace("[", r"\[").replace("]", r"\]") in text
+    assert "All images of a class show one drawing." in text
+    assert r"catlip on probe, seed 0, failed: the process was killed by SIGKILL" in text
+    lines = rows(tables.summary_csv(results))
+    assert [line["probe_status"] for line in lines] == ["done", "done", "failed"]
+    assert lines[1]["probe_value"] == "60.0" and lines[2]["probe_value"] == ""
+    assert results.failed == 1
+
+
+def test_every_line_of_the_cells_names_its_command_and_record(results_of):
+    results = results_of(record("random", 10.0), failed("clip"))
+    lines = rows(tables.cells_csv(results))
+    assert [(line["backbone"], line["metric"]) for line in lines] == [
+        ("random", "top1"),
+        ("random", "top1_over_classes"),
+        ("clip", ""),
+    ]
+    for line in lines:
+        assert line["command"].startswith("python run_suite.py run")
+        assert (results.folder / line["record"]).is_file()
+    assert lines[2]["error"] == "the process was killed by SIGKILL"
+
+
+def test_odd_names_break_no_table(results_of):
+    name = "a|b`c*_<script>[x](y)\n$\\alpha$ [red]bold[/red]"
+    results = results_of(record(name), failed("other", "it broke | badly\nsecond line"))
+    text = tables.markdown(results)
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 4
+    assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
+    assert "<script>" not in text and r"\|b\`c\*\_&lt;script&gt;\[x\](y)" in text
+    assert "[red]bold[/red]" in shown(results)
+    assert rows(tables.summary_csv(results))[0]["backbone"] == name
+    reporting.update(results)  # the plots must bear it too
+
+
+def test_seeds_are_averaged_and_their_spread_is_told(results_of):
+    results = results_of(record("clip", 60.0), record("clip", 64.0, seed=1), record("catlip", 70.0))
+    assert "62.0 [60.0, 64.0] (2 seeds: 60.0 to 64.0)" in shown(results)
+    assert "means of the seeds'" in tables.markdown(results)
+    part = results_of(record("clip", 60.0), failed("clip"))
+    assert "(failed in part)" in shown(part)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": TaskInfo(name="probe", type="t", config="c", config_digest="c", protocol=2)},
+        {"task": TaskInfo(name="probe", type="t", config="c", config_digest="other", protocol=1)},
+        {"data": DataInfo(name="toy", path="data", digest="other")},
+    ],
+)
+def test_what_was_measured_differently_is_left_out_with_a_note(results_of, change):
+    results = results_of(
+        record("random", 10.0), record("catlip", 60.0, finished="2026-01-02T00:00:00+00:00", **change)
+    )
+    lines = rows(tables.summary_csv(results))
+    assert [line["probe_status"] for line in lines] == ["outdated", "done"]
+    assert "left out random" in tables.markdown(results) and "10.0 [" not in shown(results)
+
+
+def test_the_newest_protocol_wins_over_a_later_record_of_an_older_one(results_of):
+    new = TaskInfo(name="probe", type="t", config="c", config_digest="c", protocol=2)
+    results = results_of(record("a", finished="2026-01-09T00:00:00+00:00"), record("b", task=new))
+    assert [row.status for row in results.rows] == ["outdated", "done"]
+
+
+def test_several_tasks_are_columns(results_of):
+    other = TaskInfo(name="detect", type="t", config="c", config_digest="c", protocol=1)
+    figures = {
+        "box": Metric(value=12.5, low=11.0, high=14.0, n=200, unit="AP", method="bootstrap over images")
+    }
+    second = record("clip", task=other, primary="box", metrics=figures, chosen={})
+    results = results_of(record("clip"), record("random", 5.0))
+    results.rows += results_of(second).rows[:1]
+    header, *_ = tables._layout(results)
+    assert "detect box AP [95 %]" in header and "probe top1 % [95 %]" in header
+    assert "missing" in shown(results)
+
+
+def test_plots_are_made_once_and_again_when_something_changed(results_of, tmp_path):
+    history = tmp_path / "toy" / "pretrain" / "clip" / "history.csv"
+    history.parent.mkdir(parents=True)
+    history.write_text("step,samples,loss,val_loss\n1,64,3.0,\n2,128,2.0,2.5\ntorn\n3,192,1.5,2.2\n")
+    results = results_of(record("random", 10.0), record("clip", 60.0), record("catlip", 66.0))
+    assert reporting.update(results)
+    names = {path.name for path in (tmp_path / "toy" / "plots").iterdir()}
+    assert names == {"probe.png", "probe_against_cost.png", "pretraining_loss.png"}
+    assert not reporting.update(results)
+    (tmp_path / "toy" / "plots" / "probe.png").unlink()
+    assert reporting.update(results)
+    assert reporting.update(results_of(record("random", 11.0)))
+    assert reporting.update(results, force=True)
+
+
+def test_nothing_to_draw_is_no_error(results_of):
+    results = results_of(failed("clip"))
+    assert reporting.update(results)
+    assert not list((results.folder / "plots").glob("*.png"))
+    assert "FAILED" in shown(results)
+
+
+def test_a_folder_without_records(tmp_path):
+    with pytest.raises(UserError, match="holds no records"):
+        of_folder(tmp_path)
