@@ -1,0 +1,1 @@
+"""Pre-training: labels from captions, vocabularies, objectives and the training loop."""

@@ -1,0 +1,79 @@
+"""What a training step costs in arithmetic, and on what machine it ran."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from pretraining.model import ImageTextModel
+from pretraining.objectives import ImageTextBatch
+
+
+def flops_per_image(model: ImageTextModel, image_size: int, batch_size: int) -> dict[str, float]:
+    """Floating-point operations of one training step per image, counted by PyTorch on a copy of the model.
+
+    A multiply-add counts as two. ``backbone`` and ``head`` are the forward passes of the ViT and of the
+    objective (text tower, classifier, similarities); ``total`` is forward and backward of everything.
+
+    Args:
+        model: on the CPU or a GPU; it is not changed.
+        image_size: pixels per side.
+        batch_size: images of the step that is counted.
+    """
+    model = copy.deepcopy(model)
+    device = next(model.parameters()).device
+    batch = _blank_batch(model, image_size, batch_size).to(device)
+    # fused attention kernels are not counted on every device; the plain one always is
+    with sdpa_kernel(SDPBackend.MATH):
+        with FlopCounterMode(display=False) as forward, torch.no_grad():
+            tokens = model.vit(batch.images.float())
+        backbone = forward.get_total_flops()
+        with FlopCounterMode(display=False) as forward, torch.no_grad():
+            model.objective(tokens, batch)
+        head = forward.get_total_flops()
+        with FlopCounterMode(display=False) as step:
+            model(batch)["loss"].backward()
+    counts = {"backbone": backbone, "head": head, "total": step.get_total_flops()}
+    return {name: value / batch_size for name, value in counts.items()}
+
+
+def _blank_batch(model: ImageTextModel, image_size: int, batch_size: int) -> ImageTextBatch:
+    batch = ImageTextBatch(
+        torch.zeros(batch_size, 3, image_size, image_size, dtype=torch.uint8), [""] * batch_size
+    )
+    if model.objective.reads == "text":
+        batch.text = torch.ones(batch_size, model.objective.text.context_length, dtype=torch.long)
+    else:
+        batch.label_rows = batch.label_classes = torch.zeros(1, dtype=torch.long)
+    return batch
+
+
+def software(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware that a measurement depends on."""
+    import timm
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "device": name,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

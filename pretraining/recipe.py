@@ -1,0 +1,128 @@
+"""A pre-training recipe: what a config may say, and when a run of it is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from backbones.digest import digest, file_digest
+from backbones.errors import UserError
+
+PROTOCOL = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Augmentation(_Strict):
+    """Random resized crop and flip."""
+
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 1.0)
+    flip: float = Field(0.5, ge=0, le=1)
+
+
+class Optimizer(_Strict):
+    """AdamW with linear warm-up and cosine decay. No decay on norms, biases, positions and tokens."""
+
+    lr: PositiveFloat
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(0.2, ge=0)
+    warmup_samples: PositiveInt = 10_000 * 65_536
+    min_lr_ratio: float = Field(0.01, ge=0, le=1)
+    clip_grad: PositiveFloat | None = 1.0
+
+
+class Recipe(_Strict):
+    """Everything that decides what a pre-training run learns, and how it is run.
+
+    The fields below `RUN_FIELDS` change how a run proceeds but not what it is; they are not part of its
+    fingerprint.
+    """
+
+    objective: dict[str, Any]
+    optimizer: Optimizer
+    architecture: str = "vit_base_conv16"
+    drop_path_rate: float = Field(0.0, ge=0, lt=1)
+    image_size: PositiveInt = 224
+    samples: PositiveInt
+    batch_size: PositiveInt
+    augmentation: Augmentation = Augmentation()
+    ema_momentum: float = Field(5e-4, gt=0, le=1)
+    seed: int = 0
+    val_batch_size: PositiveInt = 64
+    val_samples: PositiveInt | None = 4096
+
+    num_workers: int = Field(4, ge=0)
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    shuffle_buffer: PositiveInt = 4000
+    val_interval: PositiveInt = 5000
+    checkpoint_interval: PositiveInt = 1000
+
+    @property
+    def iterations(self) -> int:
+        return max(1, self.samples // self.batch_size)
+
+
+RUN_FIELDS = {"num_workers", "precision", "val_interval", "checkpoint_interval"}
+
+
+def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read an MMEngine config into a checked recipe.
+
+    Args:
+        config: a Python config; its header docstring says what it reproduces.
+        overrides: values that replace the config's, keys as ``optimizer.lr``.
+
+    Raises:
+        UserError: the file is missing, is no config, or has an unknown or impossible value.
+    """
+    from mmengine.config import Config
+
+    if not Path(config).is_file():
+        raise UserError(f"{config} does not exist: task_configs/pretraining holds the configs of the suite")
+    try:
+        loaded = Config.fromfile(str(config))
+        if overrides:
+            loaded.merge_from_dict(overrides)
+        values = loaded.to_dict()
+    except Exception as error:  # a config is code: whatever it raises is for its author
+        raise UserError(f"{config} is no readable config ({type(error).__name__}: {error})") from error
+    try:
+        return Recipe(**{key: value for key, value in values.items() if not key.startswith("_")})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise UserError(
+            f"{config}: {where}: {problem['msg']} (fields: {', '.join(Recipe.model_fields)})"
+        ) from None
+
+
+def fingerprint(recipe: Recipe, pairs: Path) -> str:
+    """Digest of what decides the outcome: the recipe's content, the data, the protocol version.
+
+    The data count by the names and sizes of their shards and, where labels are learned, by the vocabulary.
+    """
+    pairs = Path(pairs)
+    shards = sorted(pairs.rglob("*.tar"))
+    data: dict[str, Any] = {
+        "shards": [[shard.relative_to(pairs).as_posix(), shard.stat().st_size] for shard in shards]
+    }
+    vocabulary = pairs / "vocabulary.csv"
+    if recipe.objective.get("type") == "catlip" and vocabulary.is_file():
+        data["vocabulary"] = file_digest(vocabulary)
+    content = recipe.model_dump(mode="json", exclude=RUN_FIELDS)
+    return digest({"protocol": PROTOCOL, "recipe": content, "data": data})
+
+
+def finished(config: Path, out: Path, data: dict[str, Path], overrides: dict[str, Any] | None = None) -> bool:
+    """Whether `out` holds the finished checkpoint of this very run. Imports no torch."""
+    try:
+        description = json.loads((Path(out) / "backbone.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    expected = fingerprint(load_recipe(config, overrides), data["pairs"])
+    return description.get("fingerprint") == expected and (Path(out) / "weights.safetensors").is_file()

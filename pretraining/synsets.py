@@ -1,0 +1,255 @@
+"""From words to WordNet 3.0 noun synsets, and from captions to CatLIP's labels.
+
+The rule is CoreNet's (``projects/catlip``): every token is lemmatised as a noun, and counts when its lemma
+heads the first noun sense of that lemma. The part of speech is never looked at, so "set" and "black" count
+too. A label is the synset's offset in WordNet 3.0 (``dog.n.01`` is 2084071, CoreNet's key ``n2084071``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from itertools import accumulate
+
+from pretraining import captions
+from pretraining.lexicon import FORMAT, HYPERNYMS, NOUNS, read_table
+
+_ENDINGS = (
+    ("s", ""),
+    ("ses", "s"),
+    ("ves", "f"),
+    ("xes", "x"),
+    ("zes", "z"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("men", "man"),
+    ("ies", "y"),
+)
+_REMEMBERED_CHUNKS = 1 << 18  # about 40 MB
+
+
+class Lexicon:
+    """WordNet 3.0's nouns. ``Lexicon.load()`` gives the one instance; it takes about a tenth of a second."""
+
+    def __init__(self) -> None:
+        title, heads, senses, distances, others, row_distances, forms, _ = read_table(NOUNS).split("\n")
+        if title != FORMAT:
+            raise RuntimeError(
+                f"pretraining/lexicon/{NOUNS} is of another format than this code: compile it again"
+            )
+        self.offsets: list[int] = list(map(int, accumulate(map(int, distances.split(" ")))))
+        self._heads = heads.split(" ")
+        self._senses = senses.split(" ")
+        self._headed = {
+            head: offset
+            for head, sense, offset in zip(self._heads, self._senses, self.offsets, strict=True)
+            if sense == "1"
+        }
+        rows = accumulate(map(int, row_distances.split(" ")))
+        self._others = dict(zip(others.split(" "), rows, strict=True))
+        self._forms = {form: bases for form, *bases in (entry.split("=") for entry in forms.split(" "))}
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def load() -> Lexicon:
+        """The lexicon, read once per process."""
+        return Lexicon()
+
+    def __contains__(self, lemma: str) -> bool:
+        """Whether this is a noun lemma of WordNet (lower case, ``_`` between words)."""
+        return lemma in self._headed or lemma in self._others
+
+    def lemmatize(self, token: str) -> str:
+        """The shortest noun lemma that the token can be a form of, or the token itself.
+
+        As ``WordNetLemmatizer().lemmatize(token)`` of NLTK 3.10: irregular forms stand instead of the rules,
+        the rules are applied once, and the first of equally short lemmas wins.
+        """
+        bases = self._forms.get(token)
+        if bases is None:
+            bases = [token[: -len(old)] + new for old, new in _ENDINGS if token.endswith(old)]
+        return min((form for form in (token, *bases) if form in self), key=len, default=token)
+
+    def first_synset(self, lemma: str) -> int | None:
+        """Offset of the lemma's first noun sense, if the lemma heads that synset; else None.
+
+        "puppy" gives ``puppy.n.01``; "automobile" gives None, because its first sense is ``car.n.01``.
+        """
+        return self._headed.get(lemma)
+
+    def first_sense(self, lemma: str) -> int | None:
+        """Offset of the lemma's first noun sense, whichever lemma heads it; None without one."""
+        offset = self._headed.get(lemma)
+        if offset is None and (row := self._others.get(lemma)) is not None:
+            offset = self.offsets[row]
+        return offset
+
+    def label(self, token: str) -> int | None:
+        """The label of one token of a cleaned caption, or None."""
+        if token.endswith(("s", "men")) or token in self._forms:
+            token = self.lemmatize(token)
+        return self._headed.get(token)
+
+    def __getstate__(self) -> dict[str, object]:
+        raise TypeError("the lexicon is not sent between processes: call Lexicon.load() there")
+
+    def name(self, offset: int) -> str:
+        """The synset's name, like ``dog.n.01``.
+
+        Raises:
+            KeyError: no noun synset has this offset.
+        """
+        row = self._row_of[offset]
+        return f"{self._heads[row]}.n.{int(self._senses[row]):02d}"
+
+    def offset(self, name: str) -> int:
+        """Offset of a synset's name, like ``dog.n.01`` (the head lemma's name only).
+
+        Raises:
+            KeyError: no noun synset has this name.
+        """
+        return self._offset_of_name[name]
+
+    def hypernyms(self, offset: int) -> tuple[int, ...]:
+        """Offsets of the hypernyms and instance hypernyms, rising.
+
+        Raises:
+            KeyError: no noun synset has this offset.
+        """
+        line = self._hypernym_lines[self._row_of[offset]]
+        return tuple(self.offsets[int(row)] for row in line.split())
+
+    def distances(self, offset: int) -> dict[int, int]:
+        """Every ancestor of a synset, itself included, with the number of steps up to it."""
+        found: dict[int, int] = {}
+        queue = deque([(offset, 0)])
+        while queue:
+            ancestor, steps = queue.popleft()
+            if ancestor not in found:
+                found[ancestor] = steps
+                queue.extend((parent, steps + 1) for parent in self.hypernyms(ancestor))
+        return found
+
+    def path_similarity(self, first: int, second: int) -> float:
+        """How near two synsets are, as NLTK computes it: in (0, 1], 1 for the same.
+
+        It is 1 / (1 + steps on the shortest way up from one and down to the other).
+        """
+        above = self.distances(second)
+        return 1.0 / (1 + min(steps + above[a] for a, steps in self.distances(first).items() if a in above))
+
+    def __iter__(self) -> Iterable[int]:
+        return iter(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @cached_property
+    def _row_of(self) -> dict[int, int]:
+        return {offset: row for row, offset in enumerate(self.offsets)}
+
+    @cached_property
+    def _offset_of_name(self) -> dict[str, int]:
+        return {self.name(offset): offset for offset in self.offsets}
+
+    @cached_property
+    def _hypernym_lines(self) -> list[str]:
+        return read_table(HYPERNYMS).split("\n")
+
+
+class _Undecided(Exception):
+    """A chunk alone does not tell its one label."""
+
+
+class _ChunkLabels(dict):
+    """Chunk of a raw caption -> its one label or None, filled as chunks come and emptied when full."""
+
+    def __init__(self, lexicon: Lexicon, size: int) -> None:
+        self._lexicon = lexicon
+        self._size = size
+
+    def __missing__(self, chunk: str) -> int | None:
+        word = chunk.lower()
+        if chunk.isalnum() and chunk.isascii() and word not in captions.TAKEN_APART:
+            label = self._lexicon.label(word)
+        else:
+            words = captions.words_of_raw_chunk(chunk)
+            if words is None:
+                raise _Undecided
+            labels = [label for label in map(self._lexicon.label, words) if label is not None]
+            if len(labels) > 1:
+                raise _Undecided
+            label = labels[0] if labels else None
+        if len(self) >= self._size:
+            self.clear()
+        self[chunk] = label
+        return label
+
+
+class Labeller:
+    """Labels captions; remembers what it has seen, in bounded memory.
+
+    Args:
+        size: how many chunks (words with their punctuation) are remembered.
+    """
+
+    def __init__(self, size: int = _REMEMBERED_CHUNKS) -> None:
+        self._lexicon = Lexicon.load()
+        self._label_of_chunk = _ChunkLabels(self._lexicon, size).__getitem__
+        self._label_of_word = lru_cache(maxsize=size)(self._lexicon.label)
+
+    def label_many(self, texts: Iterable[str]) -> list[tuple[int, ...]]:
+        """For each caption the offsets of its synsets, each once, in order of appearance.
+
+        Exactly ``reference_label``. In most captions every chunk is labelled by one look-up; the others are
+        cleaned and split properly.
+
+        Raises:
+            TypeError: a caption is not text.
+        """
+        label_of, found = self._label_of_chunk, []
+        for text in texts:
+            try:
+                found.append(tuple(dict.fromkeys(filter(None, map(label_of, text.split(" "))))))
+            except _Undecided:
+                found.append(self._label_with_care(text))
+            except (AttributeError, TypeError):
+                if isinstance(text, str):
+                    raise
+                raise TypeError(f"a caption must be text, not {type(text).__name__}") from None
+        return found
+
+    def _label_with_care(self, text: str) -> tuple[int, ...]:
+        words = captions.words(captions.clean(text))
+        return tuple(dict.fromkeys(filter(None, map(self._label_of_word, words))))
+
+
+def reference_label(text: str) -> tuple[int, ...]:
+    """A caption's labels by the straight way: clean, tokenize with NLTK, look every token up."""
+    lexicon = Lexicon.load()
+    tokens = captions.tokenize(captions.clean(text))
+    return tuple(dict.fromkeys(filter(None, map(lexicon.label, tokens))))
+
+
+@lru_cache(maxsize=1)
+def _labeller() -> Labeller:
+    return Labeller()
+
+
+def label_many(texts: Iterable[str]) -> list[tuple[int, ...]]:
+    """For each caption the offsets of its noun synsets, each once, in order of appearance.
+
+    Raises:
+        TypeError: a caption is not text.
+    """
+    return _labeller().label_many(texts)
+
+
+def label(text: str) -> tuple[int, ...]:
+    """The offsets of a caption's noun synsets, each once, in order of appearance.
+
+    >>> [Lexicon.load().name(offset) for offset in label("Two dogs playing in the snow")]
+    ['two.n.01', 'dog.n.01', 'playing.n.01', 'snow.n.01']
+    """
+    return label_many((text,))[0]

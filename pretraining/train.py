@@ -1,0 +1,360 @@
+"""The pre-training run: shards in, checkpoint folder out, on MMEngine's Runner."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+import backbones.precision
+from backbones.architectures import ARCHITECTURES, Architecture
+from backbones.checkpoints import run as run_folder
+from backbones.errors import UserError
+from backbones.vit import build_vit, tune_for_cpu
+from pretraining.cost import flops_per_image, software
+from pretraining.hooks import (
+    CostHook,
+    HistoryHook,
+    MeanLoss,
+    ResumeHook,
+    peak_memory_bytes,
+    write_progress,
+)
+from pretraining.labelling import read_sidecar, sidecar_path
+from pretraining.model import ImageTextModel
+from pretraining.objectives import OBJECTIVES, Objective
+from pretraining.recipe import Recipe, fingerprint, load_recipe
+from pretraining.shards import (
+    BatchMaker,
+    SynsetLabels,
+    TrainStream,
+    ValidationBatches,
+    eval_transform,
+    find_shards,
+    train_transform,
+)
+from pretraining.vocabulary import Vocabulary
+
+
+def pretrain(
+    config: Path,
+    out: Path,
+    data: dict[str, Path],
+    overrides: dict[str, Any] | None = None,
+    report: Callable[[str], None] = lambda line: None,
+    command: str | None = None,
+) -> Path:
+    """Pre-train a backbone; a killed run is taken up at its last checkpoint, on the same trajectory.
+
+    Args:
+        config: of `task_configs/pretraining`.
+        out: the checkpoint folder to write: weights.safetensors, backbone.json, vocabulary.csv (CatLIP),
+            history.csv, progress.json, and `training/` with MMEngine's log and, until done, its checkpoints.
+        data: ``pairs``: a folder of shards, or one with ``train/`` and ``val/`` in it, labelled with
+            ``python run_suite.py label`` for objectives that learn synsets.
+        overrides: values that replace the config's, keys as ``optimizer.lr``.
+        report: called about once a second with one line of progress.
+        command: what to note as the command that made the checkpoint.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UserError: the config or the data are unusable.
+        TrainingFailed: the loss is no longer a number.
+    """
+    recipe = load_recipe(config, overrides)
+    if "pairs" not in data:
+        raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
+    pairs, out = Path(data["pairs"]), Path(out)
+    mark = fingerprint(recipe, pairs)
+    training = out / "training"
+    training.mkdir(parents=True, exist_ok=True)
+    _forget_other_run(out, training, mark)
+
+    torch.manual_seed(recipe.seed)
+    objective_type = _objective_type(recipe)
+    vocabulary = Vocabulary.load(pairs / "vocabulary.csv") if objective_type.reads == "synsets" else None
+    model = _build_model(recipe, objective_type, vocabulary, pairs)
+    cost = CostHook()
+
+    def tell(values: dict[str, Any]) -> None:
+        write_progress(out / "progress.json", values)
+        report(progress_line(values))
+
+    world = get_world_size()
+    history = HistoryHook(out / "history.csv", recipe.batch_size * world, recipe.iterations, cost, tell)
+    runner = _build_runner(recipe, model, vocabulary, pairs, training, [cost, history])
+    flops = flops_per_image(model, recipe.image_size, min(recipe.batch_size, 32))
+    runner.train()
+
+    trained = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    ema = next(hook for hook in runner.hooks if hasattr(hook, "ema_model")).ema_model.module
+    device = next(trained.parameters()).device
+    if is_main_process():
+        if vocabulary is not None:
+            vocabulary.save(out / "vocabulary.csv")
+            ema.vit.synset_classifier = ema.objective.synset_classifier(tuple(vocabulary.synsets))
+        samples = recipe.iterations * recipe.batch_size * world
+        run_folder.save(
+            out,
+            ema.vit,
+            {
+                "architecture": ARCHITECTURES[recipe.architecture].to_dict()
+                | {"image_size": recipe.image_size},
+                "objective": objective_type.name,
+                "head": ema.objective.cost_inputs(),
+                "vocabulary_digest": vocabulary.digest if vocabulary is not None else None,
+                "fingerprint": mark,
+                "recipe": recipe.model_dump(mode="json"),
+                "config": Path(config).name,
+                "command": command,
+                "validation": {k: v for k, v in history.rows[-1].items() if k.startswith("val_")},
+                "cost": {
+                    "samples": samples,
+                    "seconds": cost.seconds,
+                    "images_per_second": samples / cost.seconds,
+                    "waiting_for_data_seconds": cost.data_seconds,
+                    "peak_memory_bytes": peak_memory_bytes(device),
+                    "flops_per_image": flops,
+                    "flops": flops["total"] * samples,
+                    "precision": _precision(recipe, device),
+                    "processes": world,
+                    "skipped_samples": cost.skipped.total(),
+                },
+                "environment": software(device),
+            },
+        )
+        for checkpoint in training.glob("*.pth"):
+            checkpoint.unlink()
+        (training / "last_checkpoint").unlink(missing_ok=True)
+    return out
+
+
+def progress_line(values: dict[str, Any]) -> str:
+    """One line of progress for people: step, loss, images/s, time left; and a word when data are too slow."""
+    minutes, seconds = divmod(int(values["seconds_left"]), 60)
+    line = (
+        f"{values['done']}/{values['total']}  loss {values['loss']:.3f}  "
+        f"{values['images_per_second']:.0f} images/s  {minutes}:{seconds:02d} left"
+    )
+    if values["waiting_for_data"] > 0.2:
+        line += f"  ({values['waiting_for_data']:.0%} of the time waiting for data: raise num_workers)"
+    return line
+
+
+def _objective_type(recipe: Recipe) -> type[Objective]:
+    name = recipe.objective.get("type")
+    if name not in OBJECTIVES:
+        raise UserError(f"unknown objective {name!r}: one of {', '.join(OBJECTIVES)}")
+    return OBJECTIVES[name]
+
+
+def _build_model(
+    recipe: Recipe, objective_type: type[Objective], vocabulary: Vocabulary | None, pairs: Path
+) -> ImageTextModel:
+    if recipe.architecture not in ARCHITECTURES:
+        raise UserError(f"unknown architecture {recipe.architecture!r}: one of {', '.join(ARCHITECTURES)}")
+    shape = ARCHITECTURES[recipe.architecture].to_dict() | {"image_size": recipe.image_size}
+    vit = build_vit(Architecture(**shape), recipe.drop_path_rate)
+    if not torch.cuda.is_available():
+        tune_for_cpu(vit)
+    options = {key: value for key, value in recipe.objective.items() if key != "type"}
+    if vocabulary is not None:
+        options |= {"class_counts": list(vocabulary.counts), "num_captions": _num_captions(pairs)}
+    try:
+        return ImageTextModel(vit, objective_type(vit.embed_dim, **options))
+    except TypeError as error:
+        raise UserError(f"objective {objective_type.name}: {error}") from None
+
+
+def _num_captions(pairs: Path) -> int:
+    import pyarrow.parquet
+
+    train, _ = _splits(pairs)
+    return sum(pyarrow.parquet.read_metadata(sidecar_path(shard)).num_rows for shard in train)
+
+
+def _splits(pairs: Path) -> tuple[list[Path], list[Path]]:
+    """Training and validation shards; a folder without ``train/`` is all training."""
+    if (pairs / "train").is_dir():
+        val = pairs / "val"
+        return find_shards(pairs / "train"), find_shards(val) if val.is_dir() else []
+    return find_shards(pairs), []
+
+
+def _batch_maker(
+    recipe: Recipe, transform: Callable, vocabulary: Vocabulary | None, reads: str
+) -> BatchMaker:
+    tokenizer = labels = None
+    if reads == "text":
+        from open_clip.tokenizer import SimpleTokenizer
+
+        tokenizer = SimpleTokenizer(context_length=recipe.objective.get("context_length", 77))
+    if vocabulary is not None:
+        index = {synset: rank for rank, synset in enumerate(vocabulary.synsets)}
+        labels = SynsetLabels(index, read_sidecar)
+    return BatchMaker(transform, tokenizer, labels, recipe.seed)
+
+
+def _build_runner(
+    recipe: Recipe,
+    model: ImageTextModel,
+    vocabulary: Vocabulary | None,
+    pairs: Path,
+    training: Path,
+    hooks: list,
+) -> Runner:
+    train_shards, val_shards = _splits(pairs)
+    if vocabulary is not None:
+        for shard in [*train_shards, *val_shards]:
+            if not sidecar_path(shard).is_file():
+                raise UserError(f"{shard} has no labels: run python run_suite.py label {shard.parent}/*.tar")
+    reads = model.objective.reads
+    augment = train_transform(recipe.image_size, recipe.augmentation.scale, recipe.augmentation.flip)
+    stream = TrainStream(
+        train_shards,
+        _batch_maker(recipe, augment, vocabulary, reads),
+        recipe.batch_size,
+        recipe.iterations,
+        recipe.seed,
+        recipe.shuffle_buffer,
+    )
+    loading = {"batch_size": None, "pin_memory": torch.cuda.is_available()}
+    workers = min(recipe.num_workers, len(train_shards) // get_world_size())
+    settings: dict[str, Any] = {
+        "train_dataloader": DataLoader(
+            stream, num_workers=workers, persistent_workers=workers > 0, **loading
+        ),
+        "train_cfg": {
+            "by_epoch": False,
+            "max_iters": recipe.iterations,
+            "val_interval": recipe.val_interval,
+            "fast_forward_on_resume": True,
+        },
+    }
+    if val_shards:
+        plain = _batch_maker(recipe, eval_transform(recipe.image_size), vocabulary, reads)
+        batches = ValidationBatches(val_shards, plain, recipe.val_batch_size, recipe.val_samples)
+        settings |= {
+            "val_dataloader": DataLoader(batches, **loading),
+            "val_cfg": {},
+            "val_evaluator": [MeanLoss()],
+        }
+    launcher = "pytorch" if "LOCAL_RANK" in os.environ else "none"
+    return _QuietRunner(
+        model=model,
+        work_dir=str(training),
+        optim_wrapper=_optim_wrapper(recipe),
+        param_scheduler=_schedule(recipe),
+        default_hooks={
+            "sampler_seed": None,  # a stream has no sampler
+            "logger": {"type": "LoggerHook", "interval": 50},
+            "checkpoint": {
+                "type": "CheckpointHook",
+                "by_epoch": False,
+                "interval": recipe.checkpoint_interval,
+                "max_keep_ckpts": 2,
+                "save_last": False,
+            },
+        },
+        custom_hooks=[
+            ResumeHook(),
+            *hooks,
+            {"type": "EMAHook", "momentum": recipe.ema_momentum},
+        ],
+        resume=(training / "last_checkpoint").is_file(),
+        launcher=launcher,
+        randomness={"seed": recipe.seed},
+        env_cfg={"cudnn_benchmark": True},
+        default_scope="mmengine",
+        experiment_name=training.parent.name,
+        visualizer={"type": "Visualizer", "vis_backends": []},
+        cfg=Config(),
+        **settings,
+    )
+
+
+class _QuietRunner(Runner):
+    """MMEngine's Runner with its log in a file only: people get the progress line."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        for handler in list(logger.handlers):
+            if type(handler) is logging.StreamHandler:
+                logger.removeHandler(handler)
+        return logger
+
+
+def _optim_wrapper(recipe: Recipe) -> dict[str, Any]:
+    settings = recipe.optimizer
+    no_decay = {"decay_mult": 0.0}
+    return {
+        "type": backbones.precision.Bf16OptimWrapper,
+        "precision": recipe.precision,
+        "optimizer": {
+            "type": "AdamW",
+            "lr": settings.lr,
+            "betas": settings.betas,
+            "weight_decay": settings.weight_decay,
+            "fused": True,
+        },
+        "clip_grad": {"max_norm": settings.clip_grad} if settings.clip_grad else None,
+        "paramwise_cfg": {
+            "norm_decay_mult": 0.0,
+            "bias_decay_mult": 0.0,
+            "flat_decay_mult": 0.0,
+            "custom_keys": {"pos_embed": no_decay, "cls_token": no_decay, "positional_embedding": no_decay},
+        },
+    }
+
+
+def _schedule(recipe: Recipe) -> list[dict[str, Any]]:
+    """Linear warm-up from 1e-6, then cosine to the smallest learning rate, both per step."""
+    settings = recipe.optimizer
+    warmup = min(settings.warmup_samples // recipe.batch_size, recipe.iterations // 2)
+    cosine = {
+        "type": "CosineAnnealingLR",
+        "by_epoch": False,
+        "begin": warmup,
+        "end": recipe.iterations,
+        "T_max": recipe.iterations - warmup,
+        "eta_min": settings.lr * settings.min_lr_ratio,
+    }
+    if warmup == 0:
+        return [cosine]
+    start = min(1e-6 / settings.lr, 1.0)
+    return [{"type": "LinearLR", "by_epoch": False, "start_factor": start, "begin": 0, "end": warmup}, cosine]
+
+
+def _precision(recipe: Recipe, device: torch.device) -> str:
+    if recipe.precision != "auto":
+        return recipe.precision
+    return "bf16" if backbones.precision.bf16_is_fast(device) else "float32"
+
+
+def _forget_other_run(out: Path, training: Path, mark: str) -> None:
+    """Remove the checkpoints of another recipe or other data, so that nothing is resumed from them."""
+    note = training / "fingerprint.json"
+    try:
+        same = json.loads(note.read_text(encoding="utf-8")) == mark
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        shutil.rmtree(training)
+        training.mkdir()
+        for name in ("backbone.json", "history.csv", "progress.json"):
+            (out / name).unlink(missing_ok=True)
+        note.write_text(json.dumps(mark), encoding="utf-8")

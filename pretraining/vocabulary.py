@@ -1,0 +1,169 @@
+"""The classes of CatLIP: the synsets that the captions of a corpus mention often enough."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backbones.digest import digest
+from backbones.errors import UserError
+from pretraining.synsets import Lexicon
+
+_HEADER = ["synset", "name", "count"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Synsets in the order of their classes, the commonest first.
+
+    Attributes:
+        synsets: WordNet 3.0 noun offsets; class k is ``synsets[k]``.
+        names: their names, like ``dog.n.01``.
+        counts: in how many captions of the corpus each was found.
+    """
+
+    synsets: tuple[int, ...]
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.synsets)
+
+    def index(self, offset: int) -> int | None:
+        """The class of a synset, or None."""
+        return self._classes.get(offset)
+
+    @cached_property
+    def _classes(self) -> dict[int, int]:
+        return {offset: index for index, offset in enumerate(self.synsets)}
+
+    @property
+    def digest(self) -> str:
+        """Digest of the synsets in order: what a classifier's rows mean."""
+        return digest(list(self.synsets))
+
+    @classmethod
+    def count(cls, sidecars: Iterable[Path], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+        """The vocabulary of labelled captions; memory does not grow with their number.
+
+        A caption counts once for each of its synsets. Equally frequent synsets are in order of offset, so
+        the result does not depend on the order of the files.
+
+        Args:
+            sidecars: files of labels (``*.synsets.parquet``).
+            min_count: synsets in fewer captions are left out. The paper keeps those seen more than V_tau =
+                500 times, which is ``min_count=501``.
+            max_size: the commonest so many are kept (CoreNet: 24,320).
+
+        Raises:
+            UserError: no synset is frequent enough, or a file is no sidecar or holds an unknown synset.
+        """
+        import numpy
+
+        lexicon = Lexicon.load()
+        offsets = numpy.asarray(lexicon.offsets)
+        counts = numpy.zeros(len(offsets), dtype=numpy.int64)
+        read = 0
+        for sidecar in sidecars:
+            read += 1
+            for values in _label_blocks(Path(sidecar)):
+                rows = numpy.minimum(numpy.searchsorted(offsets, values), len(offsets) - 1)
+                if (wrong := offsets[rows] != values).any():
+                    raise UserError(
+                        f"{sidecar} holds {values[wrong][0]}, no WordNet 3.0 noun synset: label it again"
+                    )
+                counts += numpy.bincount(rows, minlength=len(offsets))
+        order = numpy.argsort(-counts, kind="stable")
+        order = order[counts[order] >= max(min_count, 1)][:max_size]
+        if len(order) == 0:
+            raise UserError(
+                f"no synset is in {max(min_count, 1)} captions of the {read} files of labels: "
+                "lower min_count or label more captions"
+            )
+        return cls._of({int(offsets[row]): int(counts[row]) for row in order})
+
+    @classmethod
+    def _of(cls, counts: dict[int, int]) -> Vocabulary:
+        lexicon = Lexicon.load()
+        return cls(tuple(counts), tuple(map(lexicon.name, counts)), tuple(counts.values()))
+
+    def save(self, path: Path) -> Path:
+        """Writes ``synset,name,count`` as csv, whole or not at all."""
+        path = Path(path)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_HEADER)
+        writer.writerows(zip(self.synsets, self.names, self.counts, strict=True))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            temporary.write_text(text.getvalue(), encoding="ascii")
+            os.replace(temporary, path)
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Vocabulary:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            UserError: the file is missing or empty, a line cannot be read, a synset is unknown or there
+                twice, or the counts do not fall.
+        """
+        path = Path(path)
+        remedy = "write it again from the labels (Vocabulary.count)"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} cannot be read as a vocabulary: {remedy}") from error
+        counts: dict[int, int] = {}
+        rows = csv.reader(io.StringIO(text))
+        if next(rows, None) != _HEADER:
+            raise UserError(f"{path} does not start with the line {','.join(_HEADER)}: {remedy}")
+        lexicon, last = Lexicon.load(), None
+        for row in rows:
+            if (problem := _problem(row, counts, last, lexicon)) is not None:
+                raise UserError(f"{path} line {rows.line_num}: {problem}; {remedy}")
+            counts[int(row[0])] = last = int(row[2])
+        if not counts:
+            raise UserError(f"{path} holds no synset: {remedy}")
+        return cls._of(counts)
+
+
+def _problem(row: list[str], counts: dict[int, int], last: int | None, lexicon: Lexicon) -> str | None:
+    if len(row) != 3 or not (row[0].isdecimal() and row[2].isdecimal()):
+        return "it is not synset,name,count"
+    synset, name, count = int(row[0]), row[1], int(row[2])
+    try:
+        expected = lexicon.name(synset)
+    except KeyError:
+        return f"{synset} is no WordNet 3.0 noun synset"
+    if name != expected:
+        return f"{synset} is {expected}, not {name}"
+    if synset in counts:
+        return f"{expected} is there twice"
+    if last is not None and count > last:
+        return "the counts do not fall"
+    return None
+
+
+def _label_blocks(sidecar: Path) -> Iterator[Any]:
+    """The labels of a sidecar, block by block, as arrays of offsets."""
+    import pyarrow
+    import pyarrow.parquet
+
+    from pretraining.labelling import read_facts
+
+    read_facts(sidecar)
+    try:
+        with pyarrow.parquet.ParquetFile(sidecar) as file:
+            for batch in file.iter_batches(columns=["synsets"]):
+                yield batch.column(0).flatten().to_numpy(zero_copy_only=False)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{sidecar} cannot be read: label its captions again") from error

@@ -1,0 +1,199 @@
+"""Whole pre-training runs in miniature."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from backbones import load_backbone
+from backbones.errors import UserError
+from pretraining.hooks import TrainingFailed
+from pretraining.recipe import fingerprint, finished, load_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / "task_configs" / "pretraining"
+
+CATLIP = """
+architecture = "vit_nano_conv16"
+objective = dict(type="catlip")
+optimizer = dict(lr=1e-3, warmup_samples=16)
+image_size = 32
+samples = 96
+batch_size = 8
+ema_momentum = 0.1
+drop_path_rate = 0.2
+val_batch_size = 8
+num_workers = 1
+shuffle_buffer = 10
+val_interval = 5
+checkpoint_interval = 4
+precision = "float32"
+"""
+CLIP = CATLIP.replace(
+    'dict(type="catlip")',
+    'dict(type="clip", embed_dim=8, text_width=8, text_layers=1, text_heads=1, context_length=8)',
+)
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "catlip.py"
+    path.write_text(CATLIP)
+    return path
+
+
+def pretrain(*args, **kwargs):
+    from pretraining.train import pretrain as run
+
+    return run(*args, **kwargs)
+
+
+@pytest.mark.parametrize("objective", ["catlip", "clip"])
+def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
+    config = tmp_path / f"{objective}.py"
+    config.write_text(CATLIP if objective == "catlip" else CLIP)
+    out = tmp_path / "out"
+    lines = []
+    pretrain(config, out, {"pairs": pairs}, report=lines.append, command="python run_suite.py pretrain x")
+    vit = load_backbone(f"run:{out}")
+    assert vit(torch.rand(1, 3, 32, 48)).patches.shape == (1, 32, 2, 3)
+    assert (vit.synset_classifier is not None) == (objective == "catlip")
+    if objective == "catlip":
+        assert 2084071 in vit.synset_classifier.synsets  # dog.n.01
+        assert len(vit.synset_classifier.bias) == len(vit.synset_classifier.synsets)
+    description = json.loads((out / "backbone.json").read_text())
+    cost = description["cost"]
+    assert cost["samples"] == 96 and cost["seconds"] > 0 and cost["peak_memory_bytes"] > 1e8
+    assert cost["images_per_second"] == pytest.approx(96 / cost["seconds"])
+    # backward costs about twice the forward pass
+    flops = cost["flops_per_image"]
+    assert 2.5 < flops["total"] / (flops["backbone"] + flops["head"]) < 3.1
+    assert description["command"] == "python run_suite.py pretrain x"
+    assert description["validation"]["val_loss"] > 0
+    history = pd.read_csv(out / "history.csv")
+    assert history.samples.iloc[-1] == 96 and history.val_loss.notna().sum() == 3
+    assert "images/s" in lines[-1] and "12/12" in lines[-1]
+    assert not list((out / "training").glob("*.pth"))
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(pairs, config, tmp_path):
+    whole = pretrain(config, tmp_path / "whole", {"pairs": pairs})
+
+    class Killed(BaseException):
+        pass
+
+    killed = tmp_path / "killed"
+    with pytest.raises(Killed):
+        pretrain(config, killed, {"pairs": pairs}, report=_at_step(10, Killed))
+    assert (killed / "training" / "iter_8.pth").is_file()
+    assert not (killed / "backbone.json").exists() and not finished(config, killed, {"pairs": pairs})
+    pretrain(config, killed, {"pairs": pairs})
+
+    expected, got = (load_file(folder / "weights.safetensors") for folder in (whole, killed))
+    for name in expected:
+        assert torch.equal(expected[name], got[name]), name
+    columns = ["step", "loss", "lr", "val_loss"]
+    first, second = (pd.read_csv(folder / "history.csv")[columns] for folder in (whole, killed))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def _at_step(step, error):
+    def report(line):
+        if int(line.split("/")[0]) >= step:
+            raise error
+
+    return report
+
+
+def test_a_finished_run_is_known_by_recipe_and_data(pairs, config, tmp_path):
+    out, data = tmp_path / "out", {"pairs": pairs}
+    pretrain(config, out, data, {"samples": 16})
+    assert finished(config, out, data, {"samples": 16})
+    assert finished(config, out, data, {"samples": 16, "num_workers": 0, "precision": "bf16"})
+    assert not finished(config, out, data, {"samples": 24})
+    (pairs / "train" / "00003.tar").unlink()
+    assert not finished(config, out, data, {"samples": 16})
+
+
+def test_another_recipe_does_not_resume_from_these_checkpoints(pairs, config, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, out, {"pairs": pairs}, report=_at_step(10, KeyboardInterrupt))
+    lines = []
+    pretrain(config, out, {"pairs": pairs}, {"optimizer.lr": 1e-4}, report=lines.append)
+    steps = pd.read_csv(out / "history.csv").step
+    assert steps.iloc[0] <= 10 and lines[0].startswith(("1/", "2/"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_at_its_step(pairs, config, tmp_path):
+    with pytest.raises(TrainingFailed, match=r"loss is (nan|inf) at step \d+"):
+        overrides = {"optimizer.lr": 1e30, "optimizer.warmup_samples": 1, "optimizer.clip_grad": None}
+        pretrain(config, tmp_path / "out", {"pairs": pairs}, overrides)
+
+
+def test_one_bad_sample_is_counted_in_the_cost(pairs, config, tmp_path):
+    shard = pairs / "train" / "00000.tar"
+    data = bytearray(shard.read_bytes())
+    data[512 : 512 + 16] = b"\0" * 16  # the first picture's signature
+    shard.write_bytes(bytes(data))
+    out = pretrain(config, tmp_path / "out", {"pairs": pairs})
+    assert json.loads((out / "backbone.json").read_text())["cost"]["skipped_samples"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"optimzer.lr": 1.0}, "optimzer"),
+        ({"optimizer.lr": -1.0}, "optimizer.lr"),
+        ({"objective.type": "siglop"}, "unknown objective 'siglop'"),
+        ({"objective.depth": 3}, "objective catlip"),
+        ({"architecture": "vit_enormous"}, "unknown architecture"),
+    ],
+)
+def test_impossible_recipes_are_refused_in_one_line(pairs, config, tmp_path, overrides, message):
+    with pytest.raises(UserError, match=message) as caught:
+        pretrain(config, tmp_path / "out", {"pairs": pairs}, overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_unlabelled_shards_name_the_command(pairs, config, tmp_path):
+    (pairs / "train" / "00002.synsets.parquet").unlink()
+    with pytest.raises(UserError, match=r"00002\.tar.*run_suite\.py label"):
+        pretrain(config, tmp_path / "out", {"pairs": pairs})
+
+
+def test_missing_data_and_configs_are_named(config, tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        pretrain(config, tmp_path / "out", {"pairs": tmp_path / "nowhere"})
+    with pytest.raises(UserError, match="task_configs/pretraining"):
+        load_recipe(tmp_path / "nothing.py")
+
+
+def test_the_demo_compares_objectives_and_nothing_else():
+    clip, catlip = (load_recipe(CONFIGS / f"demo_{name}.py") for name in ("clip", "catlip"))
+    own = {"objective", "optimizer"}
+    assert clip.model_dump(exclude=own) == catlip.model_dump(exclude=own)
+    # each has its own learning rate; the rest of the optimiser is shared, too
+    assert clip.optimizer.model_dump(exclude={"lr"}) == catlip.optimizer.model_dump(exclude={"lr"})
+
+
+def test_asking_whether_a_run_is_finished_needs_no_torch(pairs, config):
+    code = (
+        "import sys; from pathlib import Path; from pretraining.recipe import finished; "
+        f"finished(Path({str(config)!r}), Path('nowhere'), {{'pairs': Path({str(pairs)!r})}}); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_fingerprint_of_clip_does_not_depend_on_a_vocabulary(pairs, tmp_path):
+    config = tmp_path / "clip.py"
+    config.write_text(CLIP)
+    before = fingerprint(load_recipe(config), pairs)
+    (pairs / "vocabulary.csv").unlink()
+    assert fingerprint(load_recipe(config), pairs) == before
