@@ -31,16 +31,20 @@ _BROKEN_TAR = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
 def read_captions(path: Path) -> Iterator[Sample]:
-    """Yields ``(key, caption, problem)`` of every sample in the file, in its order.
+    """``(key, caption, problem)`` of every sample in the file, in its order.
 
     Raises:
-        UserError: the file is missing, of an unknown type, damaged, or holds a key twice.
+        UserError: the file is missing or of an unknown type; later, where it is damaged or holds a key twice.
     """
     path = Path(path)
     _, reader = _format(path)
     if not path.is_file():
         raise UserError(f"{path} does not exist: give tar shards, .parquet, .jsonl or .txt files")
-    for key, caption, problem in reader(path):
+    return _with_good_keys(reader(path))
+
+
+def _with_good_keys(samples: Iterator[Sample]) -> Iterator[Sample]:
+    for key, caption, problem in samples:
         try:
             key.encode()
         except UnicodeEncodeError:
@@ -114,7 +118,7 @@ def _samples_of_tar(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     current: str | None = None
     files: dict[str, bytes] = {}
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, "r:" if path.name.lower().endswith(".tar") else "r:gz") as tar:
             for member in tar:
                 tar.members = []  # where tarfile would collect every header
                 folder, slash, name = member.name.rpartition("/")

@@ -116,7 +116,7 @@ def words_of_chunk(chunk: str) -> tuple[str, ...] | None:
         Its tokens that hold a letter or digit, in order; None where the neighbours have a say.
     """
     if match := _PLAIN.fullmatch(chunk) or _ENDED.fullmatch(chunk):
-        return _words_of_match(chunk, match)
+        return _words_of_match(match)
     if _CLOSING.fullmatch(chunk) and _NO_CLOSING.search(chunk):
         return None  # keeps a period at the end of the chunk before on its word
     if not is_word(chunk):
@@ -131,23 +131,22 @@ def words_of_chunk(chunk: str) -> tuple[str, ...] | None:
     return tuple(filter(is_word, parts))
 
 
-def _words_of_match(chunk: str, match: re.Match[str]) -> tuple[str, ...] | None:
+def _words_of_match(match: re.Match[str]) -> tuple[str, ...] | None:
     """Words of one word within punctuation, by far the commonest kind of chunk."""
     quote, word, tail = match.groups()
-    if match.re is _ENDED and tail is None and (len(word) == 1 or _NUMBER.fullmatch(word)):
-        return None
-    parts: tuple[str, ...]
-    if tail is None or tail == "'":
-        parts = (word,)
-    elif tail in _CLITICS:
-        parts = (word, tail)
-    elif tail == "'t" and word.endswith("n") and len(word) > 1:
-        parts = (word[:-1], "n't")
-    else:
-        parts = (word + tail,)
-    if _CONTRACTION.search(chunk) or (quote and _NOT_UNQUOTED.match(word)):
-        return _words_alone(chunk)
-    return parts
+    if _CONTRACTION.search(word + (tail or "")) or (quote and _NOT_UNQUOTED.match(word)):
+        return _words_alone(match[0])
+    if tail is None:
+        if match.re is _ENDED and (len(word) == 1 or _NUMBER.fullmatch(word)):
+            return None
+        return (word,)
+    if tail == "'":
+        return (word,)
+    if tail in _CLITICS:
+        return (word, tail)
+    if tail == "'t" and word.endswith("n") and len(word) > 1:
+        return (word[:-1], "n't")
+    return (word + tail,)
 
 
 def words_of_raw_chunk(chunk: str) -> tuple[str, ...] | None:
@@ -159,6 +158,8 @@ def words_of_raw_chunk(chunk: str) -> tuple[str, ...] | None:
     Returns:
         Its words in lower case; None where cleaning or the neighbours have a say.
     """
+    if chunk.isascii() and (match := _PLAIN.fullmatch(chunk.lower())):
+        return _words_of_match(match)
     if _CHANGED_BY_CLEANING.search(chunk):
         return None
     chunk = chunk.translate(_STRAIGHT).lower()

@@ -32,7 +32,7 @@ PROTOCOL = 1  # raised whenever the same caption would get other labels
 _SUFFIX = ".synsets.parquet"
 _METADATA = "synset_labels"
 _COMMAND = "run `python run_suite.py label {}`"
-_BLOCK = 1 << 14  # samples labelled and written at a time
+_BLOCK = 1 << 16  # samples labelled and written at a time
 _BYTES_PER_WORKER = 256 << 20  # starting a process for less would take longer than the work
 _NAMED_PROBLEMS = 20
 _SAMPLED_CAPTIONS = 500  # per file, for the commonest unknown words
@@ -243,15 +243,18 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
                 _update_digest(hasher, block)
                 keys = [key for key, caption, _ in block if caption is not None]
                 texts = [caption for _, caption, _ in block if caption is not None]
-                found = synsets.label_many(texts)
+                ends, values = synsets.label_arrays(texts)
                 unknown.update(_unknown_words(texts[: max(0, _SAMPLED_CAPTIONS - facts["count"])]))
                 problems = [f"{shard}: {key}: {problem}" for key, _, problem in block if problem]
                 facts["count"] += len(texts)
-                facts["unlabelled"] += found.count(())
-                facts["labels"] += sum(map(len, found))
+                facts["unlabelled"] += int((ends[1:] == ends[:-1]).sum())
+                facts["labels"] += len(values)
                 facts["bad"] += len(problems)
                 facts["problems"] += problems[: _NAMED_PROBLEMS - len(facts["problems"])]
-                writer.write_table(_table(keys, found, schema))
+                lists = pyarrow.ListArray.from_arrays(ends, values)
+                writer.write_table(
+                    pyarrow.table([pyarrow.array(keys, pyarrow.string()), lists], schema=schema)
+                )
             facts |= {"captions": hasher.hexdigest()[:32], "unknown": dict(unknown.most_common(100)), **stamp}
             writer.add_key_value_metadata({_METADATA: json.dumps(facts)})
         os.replace(temporary, target)
@@ -260,20 +263,11 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
     return facts
 
 
-def _table(keys: list[str], found: list[tuple[int, ...]], schema: Any) -> Any:
-    import numpy
-    import pyarrow
-
-    ends = numpy.cumsum([0, *map(len, found)], dtype=numpy.int32)
-    values = numpy.fromiter(chain.from_iterable(found), dtype=numpy.int32, count=int(ends[-1]))
-    lists = pyarrow.ListArray.from_arrays(ends, values)
-    return pyarrow.table([pyarrow.array(keys, pyarrow.string()), lists], schema=schema)
-
-
 def _update_digest(hasher: Any, samples: Iterable[Sample]) -> None:
     """Goes on with the digest of keys and captions; of a caption that cannot be used the problem counts."""
-    for key, caption, problem in samples:
-        hasher.update(f"{key}\0{problem or ''}\0{caption or ''}\0".encode("utf-8", "surrogatepass"))
+    parts = chain.from_iterable((key, problem or "", caption or "") for key, caption, problem in samples)
+    while some := list(islice(parts, 3 * _BLOCK)):
+        hasher.update(("\0".join(some) + "\0").encode("utf-8", "surrogatepass"))
 
 
 def _unknown_words(texts: Iterable[str]) -> Iterator[str]:

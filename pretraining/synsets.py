@@ -8,9 +8,10 @@ too. A label is the synset's offset in WordNet 3.0 (``dog.n.01`` is 2084071, Cor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
+from typing import Any
 
 from pretraining import captions
 from pretraining.lexicon import FORMAT, HYPERNYMS, NOUNS, read_table
@@ -26,7 +27,8 @@ _ENDINGS = (
     ("men", "man"),
     ("ies", "y"),
 )
-_REMEMBERED_CHUNKS = 1 << 18  # about 40 MB
+_REMEMBERED_CHUNKS = 1 << 19  # about 80 MB
+IntArray = Any  # numpy.ndarray of int32; NumPy is imported only where it is used
 
 
 class Lexicon:
@@ -69,7 +71,8 @@ class Lexicon:
         bases = self._forms.get(token)
         if bases is None:
             bases = [token[: -len(old)] + new for old, new in _ENDINGS if token.endswith(old)]
-        return min((form for form in (token, *bases) if form in self), key=len, default=token)
+        known = [form for form in (token, *bases) if form in self._headed or form in self._others]
+        return min(known, key=len) if known else token
 
     def first_synset(self, lemma: str) -> int | None:
         """Offset of the lemma's first noun sense, if the lemma heads that synset; else None.
@@ -100,7 +103,7 @@ class Lexicon:
         Raises:
             KeyError: no noun synset has this offset.
         """
-        row = self._row_of[offset]
+        row = self.row_of[offset]
         return f"{self._heads[row]}.n.{int(self._senses[row]):02d}"
 
     def offset(self, name: str) -> int:
@@ -117,7 +120,7 @@ class Lexicon:
         Raises:
             KeyError: no noun synset has this offset.
         """
-        line = self._hypernym_lines[self._row_of[offset]]
+        line = self._hypernym_lines[self.row_of[offset]]
         return tuple(self.offsets[int(row)] for row in line.split())
 
     def distances(self, offset: int) -> dict[int, int]:
@@ -139,14 +142,9 @@ class Lexicon:
         above = self.distances(second)
         return 1.0 / (1 + min(steps + above[a] for a, steps in self.distances(first).items() if a in above))
 
-    def __iter__(self) -> Iterable[int]:
-        return iter(self.offsets)
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
     @cached_property
-    def _row_of(self) -> dict[int, int]:
+    def row_of(self) -> dict[int, int]:
+        """Offset -> its position in ``offsets``; its keys are all noun synsets."""
         return {offset: row for row, offset in enumerate(self.offsets)}
 
     @cached_property
@@ -158,33 +156,33 @@ class Lexicon:
         return read_table(HYPERNYMS).split("\n")
 
 
-class _Undecided(Exception):
-    """A chunk alone does not tell its one label."""
-
-
 class _ChunkLabels(dict):
-    """Chunk of a raw caption -> its one label or None, filled as chunks come and emptied when full."""
+    """Chunk of a raw caption -> its one label, 0 for none, or -1 where the chunk alone does not tell.
+
+    It is filled as chunks come and emptied when full.
+    """
 
     def __init__(self, lexicon: Lexicon, size: int) -> None:
-        self._lexicon = lexicon
+        self._label = lexicon.label
         self._size = size
 
-    def __missing__(self, chunk: str) -> int | None:
-        word = chunk.lower()
-        if chunk.isalnum() and chunk.isascii() and word not in captions.TAKEN_APART:
-            label = self._lexicon.label(word)
+    def __missing__(self, chunk: str) -> int:
+        if chunk.isalnum() and chunk.isascii() and (word := chunk.lower()) not in captions.TAKEN_APART:
+            found = self._label(word) or 0
         else:
-            words = captions.words_of_raw_chunk(chunk)
-            if words is None:
-                raise _Undecided
-            labels = [label for label in map(self._lexicon.label, words) if label is not None]
-            if len(labels) > 1:
-                raise _Undecided
-            label = labels[0] if labels else None
+            found = self._label_of_words(captions.words_of_raw_chunk(chunk))
         if len(self) >= self._size:
             self.clear()
-        self[chunk] = label
-        return label
+        self[chunk] = found
+        return found
+
+    def _label_of_words(self, words: tuple[str, ...] | None) -> int:
+        if words is None:
+            return -1
+        labels = [label for label in map(self._label, words) if label is not None]
+        if not labels:
+            return 0
+        return labels[0] if len(labels) == 1 else -1
 
 
 class Labeller:
@@ -195,9 +193,9 @@ class Labeller:
     """
 
     def __init__(self, size: int = _REMEMBERED_CHUNKS) -> None:
-        self._lexicon = Lexicon.load()
-        self._label_of_chunk = _ChunkLabels(self._lexicon, size).__getitem__
-        self._label_of_word = lru_cache(maxsize=size)(self._lexicon.label)
+        lexicon = Lexicon.load()
+        self._label_of_chunk = _ChunkLabels(lexicon, size).__getitem__
+        self._label_of_word = lru_cache(maxsize=size)(lexicon.label)
 
     def label_many(self, texts: Iterable[str]) -> list[tuple[int, ...]]:
         """For each caption the offsets of its synsets, each once, in order of appearance.
@@ -208,21 +206,108 @@ class Labeller:
         Raises:
             TypeError: a caption is not text.
         """
-        label_of, found = self._label_of_chunk, []
+        label_of, once, found = self._label_of_chunk, dict.fromkeys, []
         for text in texts:
             try:
-                found.append(tuple(dict.fromkeys(filter(None, map(label_of, text.split(" "))))))
-            except _Undecided:
-                found.append(self._label_with_care(text))
+                labels = tuple(once(filter(None, map(label_of, text.split(" ")))))
             except (AttributeError, TypeError):
                 if isinstance(text, str):
                     raise
                 raise TypeError(f"a caption must be text, not {type(text).__name__}") from None
+            found.append(labels if -1 not in labels else self._label_with_care(text))
         return found
+
+    def label_arrays(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """The labels of many captions as two arrays, the fastest way for tens of thousands at once.
+
+        Every distinct chunk is looked up once; splitting and putting together is done by Arrow and NumPy.
+
+        Args:
+            texts: n captions; the more, the less time each takes. Memory grows with them.
+
+        Returns:
+            ends: int32 [n + 1], values: int32 [total]; caption i has ``values[ends[i]:ends[i + 1]]``.
+
+        Raises:
+            TypeError: a caption is not text.
+        """
+        import numpy
+        import pyarrow
+        import pyarrow.compute
+
+        if set(map(type, texts)) != {str}:
+            return _flat(self.label_many(texts))
+        try:
+            column = pyarrow.array(texts, pyarrow.large_string())
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return _flat(self.label_many(texts))
+        lists = pyarrow.compute.split_pattern(column, pattern=" ")
+        chunks = lists.values.dictionary_encode()
+        distinct = chunks.dictionary.to_pylist()
+        labels = numpy.fromiter(map(self._label_of_chunk, distinct), numpy.int32, len(distinct))
+        labels = labels[chunks.indices.to_numpy()]
+        kept = labels != 0
+        values = labels[kept]
+        ends = numpy.concatenate(([0], numpy.cumsum(kept)))[lists.offsets.to_numpy()]
+        rows = numpy.repeat(numpy.arange(len(texts)), numpy.diff(ends))
+
+        if (undecided := values < 0).any():
+            again = numpy.unique(rows[undecided])
+            ends, values = _replaced(
+                ends, values, rows, again, [self._label_with_care(texts[row]) for row in again]
+            )
+            rows = numpy.repeat(numpy.arange(len(texts)), numpy.diff(ends))
+        repeated = _repeated(rows, values)
+        if repeated.any():
+            values = values[~repeated]
+            ends = ends - numpy.concatenate(([0], numpy.cumsum(repeated)))[ends]
+        return ends.astype(numpy.int32), values
 
     def _label_with_care(self, text: str) -> tuple[int, ...]:
         words = captions.words(captions.clean(text))
         return tuple(dict.fromkeys(filter(None, map(self._label_of_word, words))))
+
+
+def _repeated(rows: IntArray, values: IntArray) -> IntArray:
+    """Which values stand in the same row before."""
+    import numpy
+
+    pairs = (rows << 24) | values  # offsets are below 2**24
+    ordered = numpy.sort(pairs)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    repeated = numpy.zeros(len(values), dtype=bool)
+    if len(twice):
+        concerned = numpy.zeros(rows[-1] + 1, dtype=bool)
+        concerned[twice >> 24] = True
+        where = numpy.flatnonzero(concerned[rows])
+        _, first = numpy.unique(pairs[where], return_index=True)
+        repeated[where] = True
+        repeated[where[first]] = False
+    return repeated
+
+
+def _replaced(
+    ends: IntArray, values: IntArray, rows: IntArray, again: IntArray, found: list[tuple[int, ...]]
+) -> tuple[IntArray, IntArray]:
+    """The arrays with the rows ``again`` as ``found``."""
+    import numpy
+
+    counts = numpy.diff(ends)
+    counts[again] = list(map(len, found))
+    changed = numpy.zeros(len(counts), dtype=bool)
+    changed[again] = True
+    from_found = numpy.repeat(changed, counts)
+    replaced = numpy.empty(len(from_found), numpy.int32)
+    replaced[~from_found] = values[~changed[rows]]
+    replaced[from_found] = list(chain.from_iterable(found))
+    return numpy.concatenate(([0], numpy.cumsum(counts))), replaced
+
+
+def _flat(found: list[tuple[int, ...]]) -> tuple[IntArray, IntArray]:
+    import numpy
+
+    ends = numpy.cumsum([0, *map(len, found)], dtype=numpy.int32)
+    return ends, numpy.fromiter(chain.from_iterable(found), numpy.int32, int(ends[-1]))
 
 
 def reference_label(text: str) -> tuple[int, ...]:
@@ -244,6 +329,11 @@ def label_many(texts: Iterable[str]) -> list[tuple[int, ...]]:
         TypeError: a caption is not text.
     """
     return _labeller().label_many(texts)
+
+
+def label_arrays(texts: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """``Labeller.label_arrays`` with the memory of this process."""
+    return _labeller().label_arrays(texts)
 
 
 def label(text: str) -> tuple[int, ...]:

@@ -94,6 +94,29 @@ class Vocabulary:
         lexicon = Lexicon.load()
         return cls(tuple(counts), tuple(map(lexicon.name, counts)), tuple(counts.values()))
 
+    @staticmethod
+    def _checked(rows: Iterator[list[str]]) -> dict[int, int]:
+        """Synset -> count; ValueError says what is wrong with the last row taken."""
+        if next(rows, None) != _HEADER:
+            raise ValueError(f"it should start with {','.join(_HEADER)}")
+        lexicon = Lexicon.load()
+        counts: dict[int, int] = {}
+        last = None
+        for row in rows:
+            if len(row) != 3 or not (row[0].isdecimal() and row[2].isdecimal()):
+                raise ValueError("it is not synset,name,count")
+            synset, name, count = int(row[0]), row[1], int(row[2])
+            if synset not in lexicon.row_of:
+                raise ValueError(f"{synset} is no WordNet 3.0 noun synset")
+            if name != (expected := lexicon.name(synset)):
+                raise ValueError(f"{synset} is {expected}, not {name}")
+            if synset in counts:
+                raise ValueError(f"{name} is there twice")
+            if last is not None and count > last:
+                raise ValueError("the counts do not fall")
+            counts[synset] = last = count
+        return counts
+
     def save(self, path: Path) -> Path:
         """Writes ``synset,name,count`` as csv, whole or not at all."""
         path = Path(path)
@@ -122,35 +145,14 @@ class Vocabulary:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} cannot be read as a vocabulary: {remedy}") from error
-        counts: dict[int, int] = {}
         rows = csv.reader(io.StringIO(text))
-        if next(rows, None) != _HEADER:
-            raise UserError(f"{path} does not start with the line {','.join(_HEADER)}: {remedy}")
-        lexicon, last = Lexicon.load(), None
-        for row in rows:
-            if (problem := _problem(row, counts, last, lexicon)) is not None:
-                raise UserError(f"{path} line {rows.line_num}: {problem}; {remedy}")
-            counts[int(row[0])] = last = int(row[2])
+        try:
+            counts = cls._checked(rows)
+        except (ValueError, csv.Error) as error:
+            raise UserError(f"{path} line {rows.line_num}: {error}; {remedy}") from error
         if not counts:
             raise UserError(f"{path} holds no synset: {remedy}")
         return cls._of(counts)
-
-
-def _problem(row: list[str], counts: dict[int, int], last: int | None, lexicon: Lexicon) -> str | None:
-    if len(row) != 3 or not (row[0].isdecimal() and row[2].isdecimal()):
-        return "it is not synset,name,count"
-    synset, name, count = int(row[0]), row[1], int(row[2])
-    try:
-        expected = lexicon.name(synset)
-    except KeyError:
-        return f"{synset} is no WordNet 3.0 noun synset"
-    if name != expected:
-        return f"{synset} is {expected}, not {name}"
-    if synset in counts:
-        return f"{expected} is there twice"
-    if last is not None and count > last:
-        return "the counts do not fall"
-    return None
 
 
 def _label_blocks(sidecar: Path) -> Iterator[Any]:

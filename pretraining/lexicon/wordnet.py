@@ -2,62 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import atexit
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from backbones.errors import UserError
 
 DEBIAN_WORDNET = Path("/usr/share/wordnet")  # packages wordnet-base and wordnet-sense-index
-_CATEGORIES = [
-    "adj.all",
-    "adj.pert",
-    "adv.all",
-    "noun.Tops",
-    "noun.act",
-    "noun.animal",
-    "noun.artifact",
-    "noun.attribute",
-    "noun.body",
-    "noun.cognition",
-    "noun.communication",
-    "noun.event",
-    "noun.feeling",
-    "noun.food",
-    "noun.group",
-    "noun.location",
-    "noun.motive",
-    "noun.object",
-    "noun.person",
-    "noun.phenomenon",
-    "noun.plant",
-    "noun.possession",
-    "noun.process",
-    "noun.quantity",
-    "noun.relation",
-    "noun.shape",
-    "noun.state",
-    "noun.substance",
-    "noun.time",
-    "verb.body",
-    "verb.change",
-    "verb.cognition",
-    "verb.communication",
-    "verb.competition",
-    "verb.consumption",
-    "verb.contact",
-    "verb.creation",
-    "verb.emotion",
-    "verb.motion",
-    "verb.perception",
-    "verb.possession",
-    "verb.social",
-    "verb.stative",
-    "verb.weather",
-    "adj.ppl",
-]
+_CATEGORIES = """
+    adj.all adj.pert adv.all noun.Tops noun.act noun.animal noun.artifact noun.attribute noun.body
+    noun.cognition noun.communication noun.event noun.feeling noun.food noun.group noun.location noun.motive
+    noun.object noun.person noun.phenomenon noun.plant noun.possession noun.process noun.quantity
+    noun.relation noun.shape noun.state noun.substance noun.time verb.body verb.change verb.cognition
+    verb.communication verb.competition verb.consumption verb.contact verb.creation verb.emotion verb.motion
+    verb.perception verb.possession verb.social verb.stative verb.weather adj.ppl
+"""
 _PARTS = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
 _FILES = ("index.sense", *(f"{kind}.{part}" for part in _PARTS for kind in ("data", "index")))
 
@@ -86,7 +48,7 @@ def lay_out(source: Path, root: Path) -> Path:
         else:
             (target / name).touch()
         (target / name).chmod(0o644)
-    lines = (f"{i:02d}\t{name}\t{_PARTS[name.split('.')[0]]}\n" for i, name in enumerate(_CATEGORIES))
+    lines = (f"{i:02d}\t{name}\t{_PARTS[name.split('.')[0]]}\n" for i, name in enumerate(_CATEGORIES.split()))
     (target / "lexnames").write_text("".join(lines))
     (target / "cntlist.rev").touch()  # sense counts: not used here
     for folder in (target, target.parent, root):
@@ -94,6 +56,7 @@ def lay_out(source: Path, root: Path) -> Path:
     return root
 
 
+@cache
 def installed_wordnet(source: Path | None = None) -> Any:
     """NLTK's reader of WordNet 3.0 (``nltk.corpus.wordnet``), ready to use.
 
@@ -116,14 +79,13 @@ def installed_wordnet(source: Path | None = None) -> Any:
                 "no WordNet 3.0 found: run nltk.download('wordnet'), or install Debian's wordnet-base and "
                 "wordnet-sense-index"
             )
-        root = tempfile.mkdtemp(prefix="wordnet-", dir=os.environ.get("TMPDIR"))
-        nltk.data.path.insert(0, str(lay_out(source, Path(root))))
+        root = Path(tempfile.mkdtemp(prefix="wordnet-"))
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
+        nltk.data.path.insert(0, str(lay_out(source, root)))
     from nltk.corpus import wordnet
 
     if wordnet.synset("dog.n.01").offset() != 2084071:
         raise UserError(f"{source or 'the WordNet of NLTK'} is not version 3.0: its offsets differ")
-    if source is not None:
-        wordnet._data_file("n").seek(0)
     return wordnet
 
 

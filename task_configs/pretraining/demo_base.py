@@ -2,13 +2,13 @@
 
 architecture = "vit_mini_conv16"
 image_size = 96
-samples = 64_000
-batch_size = 64
-augmentation = dict(scale=(0.5, 1.0), flip=0.5)
+samples = 80_000
+batch_size = 128
+augmentation = dict(scale=(0.8, 1.0), flip=0.5)
 ema_momentum = 0.02
 seed = 0
 val_batch_size = 64
 val_samples = 960
-val_interval = 250
-checkpoint_interval = 200
+val_interval = 125
+checkpoint_interval = 100
 num_workers = 1

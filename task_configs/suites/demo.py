@@ -9,7 +9,7 @@ data = dict(
     pairs="{results}/data/demo/pairs",
     demo_classification="{results}/data/demo/classification",
 )
-vocabulary = dict(min_count=10)
+vocabulary = dict(min_count=20)
 pretraining = dict(
     clip="pretraining/demo_clip.py",
     catlip="pretraining/demo_catlip.py",

@@ -1,0 +1,155 @@
+"""Lexicon and labels, against NLTK's WordNet where it is installed."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from tricky_captions import original_labels, tricky, tricky_captions, wordnet_or_skip
+
+from pretraining import synsets
+from pretraining.synsets import Labeller, Lexicon
+
+lexicon = Lexicon.load()
+
+
+def names(offsets: Sequence[int]) -> list[str]:
+    return [lexicon.name(offset) for offset in offsets]
+
+
+def as_tuples(arrays: tuple) -> list[tuple[int, ...]]:
+    ends, values = (array.tolist() for array in arrays)
+    return [tuple(values[a:b]) for a, b in pairwise(ends)]
+
+
+def test_the_ten_commonest_keys_of_corenet_are_synsets() -> None:
+    keys = [5928118, 13333833, 4960277, 7947958, 9638875, 928077, 7996689, 10787470, 5938976, 8559508]
+    assert names(keys)[:3] == ["image.n.01", "stock.n.01", "black.n.01"]
+    assert all(name.endswith(".n.01") for name in names(keys))
+
+
+@pytest.mark.parametrize(
+    ("token", "lemma"),
+    [
+        ("dogs", "dog"),
+        ("churches", "church"),
+        ("wolves", "wolf"),
+        ("women", "woman"),
+        ("berries", "berry"),
+        ("mice", "mouse"),
+        ("us", "u"),  # the shortest wins
+        ("glasses", "glass"),
+        ("qwertys", "qwertys"),
+        ("new_yorks", "new_york"),
+        ("", ""),
+        ("Dogs", "Dogs"),
+    ],
+)
+def test_lemmatize(token: str, lemma: str) -> None:
+    assert lexicon.lemmatize(token) == lemma
+
+
+def test_only_head_lemmas_count() -> None:
+    assert lexicon.first_synset("car") == 2958343
+    assert lexicon.first_synset("automobile") is None
+    assert lexicon.first_sense("automobile") == 2958343
+    assert lexicon.first_sense("nonsenseword") is None
+    assert "automobile" in lexicon and "nonsenseword" not in lexicon
+
+
+def test_names_and_hypernyms() -> None:
+    assert lexicon.name(2084071) == "dog.n.01" and lexicon.offset("dog.n.01") == 2084071
+    assert names(lexicon.hypernyms(2084071)) == ["domestic_animal.n.01", "canine.n.02"]
+    assert lexicon.hypernyms(1740) == ()
+    assert lexicon.path_similarity(2084071, lexicon.offset("cat.n.01")) == 0.2
+    assert lexicon.path_similarity(2084071, 2084071) == 1.0
+    assert len(lexicon.offsets) == len(lexicon.row_of) == 82115
+    for method in (lexicon.name, lexicon.hypernyms):
+        with pytest.raises(KeyError):
+            method(2084072)
+    with pytest.raises(TypeError):
+        pickle.dumps(lexicon)
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("Two dogs playing in the snow", ["two.n.01", "dog.n.01", "playing.n.01", "snow.n.01"]),
+        ("Dogs. A dog's DOG", ["dog.n.01"]),
+        ("a set of black shoes", ["set.n.01", "black.n.01", "shoe.n.01"]),  # whatever its part of speech
+        ("an automobile", []),
+        ("red,dog and cat/dog", ["red.n.01", "dog.n.01"]),
+        ("new_york+city%20dog <b>cat</b>", ["new_york.n.01", "city.n.01", "dog.n.01", "cat.n.01"]),
+        ("the the of", []),
+        ("", []),
+        ("   ", []),
+    ],
+)
+def test_label(caption: str, expected: list[str]) -> None:
+    assert names(synsets.label(caption)) == expected == names(synsets.reference_label(caption))
+
+
+@settings(max_examples=300, deadline=None)
+@given(tricky)
+def test_the_fast_way_is_the_straight_way(caption: str) -> None:
+    expected = synsets.reference_label(caption)
+    assert synsets.label(caption) == expected
+    assert as_tuples(synsets.label_arrays([caption, "dog dog", caption])) == [expected, (2084071,), expected]
+
+
+def test_all_ways_agree_on_many_drawn_captions() -> None:
+    drawn = [*tricky_captions(2000, seed=1), "dog " * 2500, ""]
+    expected = [synsets.reference_label(text) for text in drawn]
+    assert synsets.label_many(drawn) == expected
+    plain = [text for text in drawn if text.isascii()]  # the others hold half of a surrogate pair somewhere
+    for some in (drawn, plain):
+        assert as_tuples(Labeller().label_arrays(some)) == synsets.label_many(some)
+
+
+def test_labels_are_those_of_nltk() -> None:
+    wordnet_or_skip()
+    drawn = tricky_captions(1000, seed=2)
+    assert synsets.label_many(drawn) == [original_labels(text) for text in drawn]
+
+
+def test_lemmas_are_those_of_nltk() -> None:
+    wordnet = wordnet_or_skip()
+    from nltk.stem import WordNetLemmatizer
+
+    lemmatize = WordNetLemmatizer().lemmatize
+    lemmas = random.Random(0).sample(sorted(wordnet.all_lemma_names("n")), 3000)
+    for lemma in [*lemmas, *lexicon._forms]:
+        for token in (
+            lemma,
+            lemma + "s",
+            lemma + "es",
+            lemma[:-1] + "ies",
+            lemma[:-2] + "men",
+            lemma + "ses",
+        ):
+            assert lexicon.lemmatize(token) == lemmatize(token), token
+            assert lexicon.label(token) == lexicon.first_synset(lexicon.lemmatize(token)), token
+
+
+def test_memory_is_bounded() -> None:
+    labeller = Labeller(size=100)
+    texts = [f"dog{number} cat house." for number in range(1000)]
+    assert labeller.label_many(texts) == [synsets.label("cat house")] * 1000
+    assert as_tuples(labeller.label_arrays(texts)) == [synsets.label("cat house")] * 1000
+    assert len(labeller._label_of_chunk.__self__) <= 100
+
+
+@pytest.mark.parametrize("caption", [None, 3, b"dog", ["dog"]])
+def test_captions_must_be_text(caption: object) -> None:
+    for label in (synsets.label_many, synsets.label_arrays):
+        with pytest.raises(TypeError, match="a caption must be text"):
+            label(["dog", caption])
+
+
+def test_no_captions() -> None:
+    assert synsets.label_many([]) == []
+    assert as_tuples(synsets.label_arrays([])) == []
