@@ -19,7 +19,8 @@ from mmengine.dist import get_rank, get_world_size
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
-from torchvision.transforms import v2
+from torchvision.transforms import RandomResizedCrop, v2
+from torchvision.transforms.functional import pil_to_tensor
 
 from backbones.errors import UserError
 from pretraining.objectives import ImageTextBatch
@@ -88,14 +89,21 @@ def decode_image(sample: RawSample) -> Image.Image:
 def train_transform(
     image_size: int, scale: tuple[float, float] = (0.5, 1.0), flip: float = 0.5
 ) -> Callable[[Image.Image], Tensor]:
-    """Random resized crop and horizontal flip, to uint8 [3, size, size]."""
-    return v2.Compose(
-        [
-            v2.RandomResizedCrop(image_size, scale=tuple(scale), antialias=True),
-            v2.RandomHorizontalFlip(flip),
-            v2.PILToTensor(),
-        ]
-    )
+    """Random resized crop and horizontal flip, to uint8 [3, size, size].
+
+    The boxes and the pixels are torchvision's; calling Pillow directly is faster than its chain of
+    transforms (`tests/performance/bench_loader.py`).
+    """
+
+    def transform(image: Image.Image) -> Tensor:
+        top, left, height, width = RandomResizedCrop.get_params(image, list(scale), [3 / 4, 4 / 3])
+        image = image.crop((left, top, left + width, top + height))
+        image = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
+        if torch.rand(1) < flip:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return pil_to_tensor(image)
+
+    return transform
 
 
 def eval_transform(image_size: int) -> Callable[[Image.Image], Tensor]:
@@ -131,9 +139,8 @@ class BatchMaker:
     def _read(self, sample: RawSample, epoch: int) -> tuple[Tensor, str, tuple[int, ...]]:
         caption = caption_of(sample)
         picture = decode_image(sample)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(crc32(f"{self.seed} {epoch} {sample['__key__']}".encode()))
-            image = self.transform(picture)
+        torch.default_generator.manual_seed(crc32(f"{self.seed} {epoch} {sample['__key__']}".encode()))
+        image = self.transform(picture)
         classes = self.labels(sample["__url__"], sample["__key__"]) if self.labels else ()
         return image, caption, classes
 
@@ -144,14 +151,15 @@ class BatchMaker:
             UserError: none of the samples can be read.
         """
         read: list[tuple[Tensor, str, tuple[int, ...]] | None] = []
-        for epoch, sample in samples:
-            try:
-                read.append(self._read(sample, epoch))
-            except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-                name = f"{Path(sample['__url__']).name}:{sample['__key__']}"
-                logger.warning("skipped %s: %s", name, error)
-                skipped[name] += 1
-                read.append(None)
+        with torch.random.fork_rng(devices=[]):
+            for epoch, sample in samples:
+                try:
+                    read.append(self._read(sample, epoch))
+                except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+                    name = f"{Path(sample['__url__']).name}:{sample['__key__']}"
+                    logger.warning("skipped %s: %s", name, error)
+                    skipped[name] += 1
+                    read.append(None)
         good = [item for item in read if item is not None]
         if not good:
             shard = samples[0][1]["__url__"]

@@ -5,9 +5,13 @@ import tarfile
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
+from torchvision.transforms import RandomResizedCrop
+from torchvision.transforms.functional import pil_to_tensor
 
 from backbones.errors import UserError
 from pretraining.shards import (
@@ -136,3 +140,15 @@ def test_missing_and_empty_folders_say_what_to_do(tmp_path):
         find_shards(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"holds no \.tar shard"):
         find_shards(tmp_path)
+
+
+def test_the_crop_is_torchvisions_own():
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    ours, theirs = train_transform(32, scale=(0.3, 0.9), flip=0.0), RandomResizedCrop(32, scale=(0.3, 0.9))
+    for seed in range(20):
+        torch.manual_seed(seed)
+        got = ours(picture)
+        torch.manual_seed(seed)
+        expected = pil_to_tensor(theirs(picture))
+        assert torch.equal(got, expected)
