@@ -22,10 +22,12 @@ class DataReport(NamedTuple):
 
 
 def check_coco(path: Path) -> DataReport:
-    """Check a data set in COCO's layout: ``annotations/instances_<split>.json`` and one folder of images per split.
+    """Check a data set in COCO's layout: ``annotations/instances_<split>.json`` and one folder of images
+    per split.
 
-    COCO itself has train2017 and val2017; another set may have train, val and test. Every annotation must belong
-    to an image and a category, have a box inside its image and a mask, and every image must be there.
+    COCO itself has train2017 and val2017; another set may have train, val and test. Every annotation must
+    belong to an image and a category, have a box inside its image and a mask, and every image must be
+    there.
 
     Raises:
         UserError: the first thing that is wrong, and what to do about it.
@@ -63,7 +65,8 @@ def check_coco(path: Path) -> DataReport:
 
 
 def check_ade20k(path: Path) -> DataReport:
-    """Check a data set in the layout of ADEChallengeData2016: ``images/<split>/*.jpg``, ``annotations/<split>/*.png``.
+    """Check a data set in the layout of ADEChallengeData2016: ``images/<split>/*.jpg``,
+    ``annotations/<split>/*.png``.
 
     Annotations are 8-bit single-channel pictures of their image's size with values 0 (other) to the number of
     classes: 150, or the rows of ``classes.csv``.
@@ -100,16 +103,17 @@ def check_ade20k(path: Path) -> DataReport:
             raise UserError(f"{folder} has no .jpg files: unpack the images again")
         if missing := sorted(images.keys() - labels.keys()):
             raise UserError(
-                f"{len(missing)} images in {folder} have no annotation, for instance {missing[0]}.jpg: unpack again"
+                f"{len(missing)} images in {folder} have no annotation, "
+                f"for instance {missing[0]}.jpg: unpack again"
             )
         if extra := labels.keys() - images.keys():
             warnings.append(f"annotations/{folder.name} has {len(extra)} files without an image")
         found[folder.name] = len(images)
+        pairs = [(images[name], labels[name], classes) for name in sorted(images)]
         with ThreadPoolExecutor() as pool:
-            names = sorted(images)
-            problems = pool.map(lambda name: _label_problem(images[name], labels[name], classes), names)
-            if problem := next((text for text in problems if text), None):
-                raise UserError(problem)
+            for problem in pool.map(_label_problem, *zip(*pairs, strict=True)):
+                if problem:
+                    raise UserError(problem)
     if known:
         for split, number in ADE20K_2016.items():
             if found[split] != number:
@@ -190,9 +194,10 @@ def _label_problem(image_file: Path, label_file: Path, classes: int) -> str | No
     try:
         with Image.open(label_file) as label, Image.open(image_file) as image:
             if label.mode not in {"L", "P"}:
-                return f"{label_file} is no 8-bit index picture (mode {label.mode}): is this ADEChallengeData2016?"
+                return f"{label_file} is no 8-bit index picture ({label.mode}): is this ADEChallengeData2016?"
             if label.size != image.size:
-                return f"{label_file} is {label.size[0]}x{label.size[1]}, its image {image.size[0]}x{image.size[1]}"
+                (width, height), (image_width, image_height) = label.size, image.size
+                return f"{label_file} is {width}x{height}, its image {image_width}x{image_height}"
             highest = int(np.asarray(label).max())
     except OSError as error:
         return f"{label_file} or its image cannot be read ({error}): unpack again"

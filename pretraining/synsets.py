@@ -27,7 +27,8 @@ _ENDINGS = (
     ("men", "man"),
     ("ies", "y"),
 )
-_REMEMBERED_CHUNKS = 1 << 19  # about 80 MB
+_REMEMBERED_CHUNKS = 1 << 18  # at most some 100 MB
+_CHARACTERS_AT_ONCE = 1 << 25  # in Arrow's hands, where a word takes some 40 bytes
 IntArray = Any  # numpy.ndarray of int32; NumPy is imported only where it is used
 
 
@@ -159,19 +160,23 @@ class Lexicon:
 class _ChunkLabels(dict):
     """Chunk of a raw caption -> its one label, 0 for none, or -1 where the chunk alone does not tell.
 
-    It is filled as chunks come and emptied when full.
+    It is filled as chunks come. When it is full it starts anew, but takes over what comes again.
     """
 
     def __init__(self, lexicon: Lexicon, size: int) -> None:
         self._label = lexicon.label
         self._size = size
+        self._before: dict[str, int] = {}
 
     def __missing__(self, chunk: str) -> int:
-        if chunk.isalnum() and chunk.isascii() and (word := chunk.lower()) not in captions.TAKEN_APART:
-            found = self._label(word) or 0
-        else:
-            found = self._label_of_words(captions.words_of_raw_chunk(chunk))
+        found = self._before.get(chunk)
+        if found is None:
+            if chunk.isalnum() and chunk.isascii() and (word := chunk.lower()) not in captions.TAKEN_APART:
+                found = self._label(word) or 0
+            else:
+                found = self._label_of_words(captions.words_of_raw_chunk(chunk))
         if len(self) >= self._size:
+            self._before = dict(self)
             self.clear()
         self[chunk] = found
         return found
@@ -189,7 +194,7 @@ class Labeller:
     """Labels captions; remembers what it has seen, in bounded memory.
 
     Args:
-        size: how many chunks (words with their punctuation) are remembered.
+        size: how many chunks (words with their punctuation) are remembered, twice over.
     """
 
     def __init__(self, size: int = _REMEMBERED_CHUNKS) -> None:
@@ -223,7 +228,7 @@ class Labeller:
         Every distinct chunk is looked up once; splitting and putting together is done by Arrow and NumPy.
 
         Args:
-            texts: n captions; the more, the less time each takes. Memory grows with them.
+            texts: n captions; the more at once, the less time each takes.
 
         Returns:
             ends: int32 [n + 1], values: int32 [total]; caption i has ``values[ends[i]:ends[i + 1]]``.
@@ -237,6 +242,10 @@ class Labeller:
 
         if set(map(type, texts)) != {str}:
             return _flat(self.label_many(texts))
+        if len(texts) > 1 and sum(map(len, texts)) > _CHARACTERS_AT_ONCE:
+            half = len(texts) // 2
+            (ends, values), (more_ends, more) = map(self.label_arrays, (texts[:half], texts[half:]))
+            return numpy.concatenate((ends, ends[-1] + more_ends[1:])), numpy.concatenate((values, more))
         try:
             column = pyarrow.array(texts, pyarrow.large_string())
         except UnicodeEncodeError:  # half of a surrogate pair

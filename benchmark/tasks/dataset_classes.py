@@ -20,7 +20,7 @@ def coco_categories(annotations: Path) -> list[str]:
         return [category["name"] for category in content["categories"]]
     except FileNotFoundError:
         raise UserError(
-            f"{annotations} does not exist: give the COCO folder with --data (python run_suite.py prepare coco)"
+            f"{annotations} does not exist: give the folder that holds annotations/ with --data NAME=PATH"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

@@ -9,10 +9,9 @@ import pandas as pd
 from mmengine.config import Config
 
 from backbones.errors import UserError
-from benchmark import coco_ap
 from benchmark.record import Metric
 from benchmark.statistics import Interval
-from benchmark.tasks import openmmlab_runner
+from benchmark.tasks import coco_ap, openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.dataset_classes import coco_categories
 
@@ -22,15 +21,15 @@ RESULTS = "detections.{kind}.json"
 class Detection(Task):
     """Mask R-CNN or another MMDetection model on the cell's backbone.
 
-    Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder. Settings:
-    ``keep_weights`` keeps the trained model as model.pth; ``replicates`` of the bootstrap.
+    Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder.
+    Settings: ``keep_weights`` keeps the trained model as model.pth; ``replicates`` of the bootstrap.
     """
 
     protocol = 1
     config_keys = openmmlab_runner.CONFIG_KEYS
 
     def run(self, context: TaskContext) -> Outcome:
-        settings = {"keep_weights": True, "replicates": 300}
+        settings = {"keep_weights": True, "validate": True, "replicates": 300}
         cfg = openmmlab_runner.prepare(context, settings)
         truth = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)

@@ -51,6 +51,8 @@ def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
     cfg.model.backbone.seed = context.seed
     for dataset in datasets(cfg):
         dataset.data_root = str(context.data)
+    if not settings["validate"]:
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.work_dir = str(context.out / "training")
     cfg.randomness = {"seed": context.seed, **cfg.get("randomness", {})}
     cfg.resume = True
@@ -62,6 +64,8 @@ def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
 def datasets(cfg: Config) -> Iterator[Any]:
     """The configs of the innermost data sets: training, validation, test."""
     for name in _LOADERS:
+        if cfg[name] is None:
+            continue
         dataset = cfg[name].dataset
         while "dataset" in dataset:  # RepeatDataset and the like
             dataset = dataset.dataset
@@ -72,8 +76,8 @@ def train(cfg: Config, report: Report) -> Runner:
     """Train, from the last checkpoint if an earlier attempt left one, and return the runner, ready to test.
 
     Raises:
-        FloatingPointError: a loss is not finite; the message says at which iteration. The checkpoints are removed,
-            so that nobody resumes from them.
+        FloatingPointError: a loss is not finite; the message says at which iteration. The checkpoints are
+            removed, so that nobody resumes from them.
     """
     runner = Runner.from_cfg(cfg)
     runner.register_hook(ProgressHook(report), priority="VERY_HIGH")
@@ -86,7 +90,8 @@ def train(cfg: Config, report: Report) -> Runner:
 
 
 def finish(runner: Runner, out: Path, keep_weights: bool) -> None:
-    """Remove the checkpoints of a tested model; keep ``model.pth`` (weights alone, averaged ones where the config
+    """Remove the checkpoints of a tested model; keep ``model.pth`` (weights alone, averaged ones where the
+    config
     averages) if asked to."""
     import torch
 
@@ -129,10 +134,10 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        loss = float(outputs["loss"])
+        loss = outputs["loss"].item()
         iteration = runner.iter + 1
         if not math.isfinite(loss):
-            parts = ", ".join(f"{name} {float(value):g}" for name, value in outputs.items() if "loss" in name)
+            parts = ", ".join(f"{name} {value.item():g}" for name, value in outputs.items() if "loss" in name)
             raise FloatingPointError(f"the loss is {loss} at iteration {iteration} ({parts})")
         self.report("training", iteration, runner.max_iters, loss)
 

@@ -27,16 +27,16 @@ IGNORED = 255
 class Segmentation(Task):
     """DeepLabv3, a linear classifier or another MMSegmentation model on the cell's backbone.
 
-    Writes ``pixel_counts.npz`` into the cell's folder: per test image and class the pixels predicted, labelled, and
-    both (`intersection`), at the image's own resolution. Settings: ``keep_weights`` keeps the trained model as
-    model.pth; ``replicates`` of the bootstrap.
+    Writes ``pixel_counts.npz`` into the cell's folder: per test image and class the pixels predicted,
+    labelled, and both (`intersection`), at the image's own resolution. Settings: ``keep_weights`` keeps the
+    trained model as model.pth; ``replicates`` of the bootstrap.
     """
 
     protocol = 1
     config_keys = openmmlab_runner.CONFIG_KEYS
 
     def run(self, context: TaskContext) -> Outcome:
-        settings = {"keep_weights": True, "replicates": 2000}
+        settings = {"keep_weights": True, "validate": True, "replicates": 2000}
         cfg = openmmlab_runner.prepare(context, settings)
         classes = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)
@@ -107,7 +107,8 @@ def class_iou(intersection: np.ndarray, predicted: np.ndarray, labelled: np.ndar
 def measure(counts: dict[str, np.ndarray], replicates: int) -> dict[str, Metric]:
     """mIoU, mAcc and aAcc in percent over all pixels of the test images, as MMSegmentation defines them.
 
-    Intervals: percentile bootstrap over images. A class that is nowhere in a resample is left out of its mean.
+    Intervals: percentile bootstrap over images. A class that is nowhere in a resample is left out of its
+    mean.
     """
     stacked = np.concatenate([counts[key] for key in ("intersection", "predicted", "labelled")], axis=1)
 

@@ -137,10 +137,20 @@ def test_lemmas_are_those_of_nltk() -> None:
 
 def test_memory_is_bounded() -> None:
     labeller = Labeller(size=100)
+    memory = labeller._label_of_chunk.__self__
     texts = [f"dog{number} cat house." for number in range(1000)]
-    assert labeller.label_many(texts) == [synsets.label("cat house")] * 1000
-    assert as_tuples(labeller.label_arrays(texts)) == [synsets.label("cat house")] * 1000
-    assert len(labeller._label_of_chunk.__self__) <= 100
+    for label in (labeller.label_many, lambda some: as_tuples(labeller.label_arrays(some))):
+        assert label(texts) == [synsets.label("cat house")] * 1000
+        assert len(memory) <= 100 and len(memory._before) <= 100
+    labeller.label_many(texts)
+    assert {"cat", "house."} <= memory.keys() | memory._before.keys()  # what keeps coming is not forgotten
+
+
+def test_long_captions_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["a dog and a cat", "the", "red,dog and house", "dog dog", "x" * 200 + " bird"]
+    expected = synsets.label_many(texts)
+    monkeypatch.setattr(synsets, "_CHARACTERS_AT_ONCE", 20)
+    assert as_tuples(synsets.label_arrays(texts)) == expected
 
 
 @pytest.mark.parametrize("caption", [None, 3, b"dog", ["dog"]])

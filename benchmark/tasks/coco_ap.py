@@ -20,8 +20,8 @@ NAMES = (
     *("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l"),
     *("AR_1", "AR_10", "AR_100", "AR_s", "AR_m", "AR_l"),
 )
-"""The twelve numbers in COCO's order: precision at IoU 0.5:0.95, 0.5, 0.75, of small, medium and large objects; recall
-with 1, 10 and 100 detections per image, and by size."""
+"""The twelve numbers in COCO's order: precision at IoU 0.5:0.95, at 0.5, at 0.75, of small, medium and large
+objects; recall with 1, 10 and 100 detections per image, and by size."""
 
 _AREAS = ("all", "small", "medium", "large")
 _THRESHOLDS = 10
@@ -69,8 +69,8 @@ class Matches:
     Attributes:
         image_ids: of all images, ascending.
         per_image: [images, 2 + thresholds]: objects, detections, and objects found at each IoU threshold.
-        groups: (category, area) -> (image [D], correct [T, D], counted [T, D], objects [images]); detections by
-            falling score; `counted` is False for those that neither help nor harm.
+        groups: (category, area) -> (image [D], correct [T, D], counted [T, D], objects [images]);
+            detections by falling score; `counted` is False for those that neither help nor harm.
     """
 
     image_ids: list[int]
@@ -98,7 +98,7 @@ class Matches:
         return {name: _mean(100.0 * table.reshape(len(counts), -1)) for name, table in values.items()}
 
     def table(self, kind: str) -> pandas.DataFrame:
-        """One row per image: how many objects, detections, and objects found at IoU 0.5, 0.75 and on average."""
+        """One row per image: objects, detections, and objects found at IoU 0.5, 0.75 and on average."""
         import pandas
 
         found = self.per_image[:, 2:]
@@ -224,8 +224,8 @@ def _precision(
 ) -> np.ndarray:
     """AP [R, T] of one category, as COCO accumulates it, for images drawn `counts` [R, images] times.
 
-    Copies of an image are neighbours in the ranking, so that a block of copies counts as one step. Precision is only
-    read at correct detections, where it has its maxima.
+    Copies of an image are neighbours in the ranking, so that a block of copies counts as one step.
+    Precision is only read at correct detections, where it has its maxima.
     """
     total = counts @ objects
     result = np.full((len(counts), len(correct)), np.nan)

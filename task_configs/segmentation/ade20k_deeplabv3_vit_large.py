@@ -1,0 +1,13 @@
+"""ADE20K semantic segmentation: DeepLabv3 at output stride 8, ViT-L/16 (arXiv 2404.15653, table 4).
+
+Protocol: as ade20k_deeplabv3_vit_base.py.
+
+    python run_suite.py run task_configs/segmentation/ade20k_deeplabv3_vit_large.py \
+        --backbone corenet:vit_large.pt --data ade20k=/data/ADEChallengeData2016
+
+Published: CatLIP (DataComp-1.3B) 54.46 mIoU.
+"""
+
+_base_ = ["ade20k_deeplabv3_vit_base.py"]
+
+model = dict(backbone=dict(weights="corenet:vit_large.pt"), decode_head=dict(in_channels=1024))

@@ -1,0 +1,47 @@
+"""The embedded semantic set: a 1x1 convolution on a frozen backbone, a few seconds on two CPU cores.
+
+Protocol: as ade20k_linear.py on the data of demo_deeplabv3.py: one linear classifier per patch token; 200
+iterations of batch 8, AdamW 1e-2 -> 0 (cosine).
+
+    python run_suite.py run task_configs/segmentation/demo_linear_seg.py \
+        --backbone run:results/demo/pretrain/catlip --data demo_ade20k=results/data/demo/ade20k
+
+Expected: no published figure.
+"""
+
+_base_ = ["_base_/deeplabv3_vit.py", "_base_/demo_ade20k.py"]
+
+task = dict(type="segmentation", data="demo_ade20k", keep_weights=False)
+
+model = dict(
+    data_preprocessor=dict(size=(128, 128)),
+    backbone=dict(
+        weights="random:vit_mini_conv16",
+        frozen_stages="all",
+        class_token=True,
+        output_stride=16,
+        cpu_attention=True,
+    ),
+    decode_head=dict(
+        _delete_=True,
+        type="FCNHead",
+        num_convs=0,
+        concat_input=False,
+        in_channels=192,
+        channels=192,
+        in_index=0,
+        dropout_ratio=0.0,
+        num_classes=36,
+        align_corners=False,
+        loss_decode=dict(type="CrossEntropyLoss", avg_non_ignore=True),
+    ),
+)
+
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=200, val_interval=200)
+optim_wrapper = dict(
+    type="Bf16OptimWrapper",
+    precision="auto",
+    optimizer=dict(type="AdamW", lr=1e-2, weight_decay=0.0),
+)
+param_scheduler = [dict(type="CosineAnnealingLR", by_epoch=False, begin=0, end=200, T_max=200, eta_min=0.0)]
+default_hooks = dict(checkpoint=dict(interval=100, by_epoch=False))

@@ -1,0 +1,158 @@
+"""The detection task: one cell on drawn data, resumed, failed, and fed with bad data."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from dense_data import write_coco
+
+from backbones import UserError
+from benchmark.configs import read_config
+from benchmark.tasks import openmmlab_runner
+from benchmark.tasks.base import TaskContext
+from benchmark.tasks.coco_ap import NAMES
+from benchmark.tasks.detection import Detection
+
+CONFIG = Path(__file__).parents[3] / "task_configs" / "detection" / "demo_mask_rcnn.py"
+SMALL = {
+    "train_cfg.max_iters": 4,
+    "train_cfg.val_interval": 100,
+    "train_dataloader.batch_size": 2,
+    "default_hooks.checkpoint.interval": 2,
+    "default_hooks.logger.interval": 1,
+    "model.test_cfg.rcnn.score_thr": 0.0,
+    "+task.replicates": 20,
+    "model.neck.out_channels": 32,
+    "model.rpn_head.in_channels": 32,
+    "model.rpn_head.feat_channels": 32,
+    "model.roi_head.bbox_roi_extractor.out_channels": 32,
+    "model.roi_head.mask_roi_extractor.out_channels": 32,
+    "model.roi_head.bbox_head.in_channels": 32,
+    "model.roi_head.mask_head.in_channels": 32,
+    "train_dataloader.dataset.pipeline.2.scale": (64, 64),
+    "test_dataloader.dataset.pipeline.1.scale": (64, 64),
+    "optim_wrapper.precision": "float32",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_coco(tmp_path_factory.mktemp("data") / "coco", {"train": 6, "val": 2, "test": 4}, 64)
+
+
+def context(data, out, seed=0, said=None, **overrides):
+    out.mkdir(exist_ok=True)
+    told = said if said is not None else []
+
+    def report(stage, done=0, total=0, loss=None):
+        told.append((stage, done, total, loss))
+
+    cfg = read_config(CONFIG, {**SMALL, **overrides})
+    return TaskContext(cfg, data, out, "random:vit_nano_conv16", seed, report)
+
+
+def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
+    said = []
+    outcome = Detection().run(context(data, tmp_path / "cell", said=said))
+    assert outcome.primary == "bbox_mAP"
+    expected = {
+        f"{kind}_{name}" for kind in ("bbox", "segm") for name in NAMES if name[-2:] not in {"_m", "_l"}
+    }
+    assert set(outcome.metrics) == expected
+    for name, metric in outcome.metrics.items():
+        assert 0 <= metric.value <= 100 and metric.n == 4
+        assert metric.unit == ("AP" if "mAP" in name else "AR")
+        if "mAP" in name:
+            assert metric.low <= metric.value <= metric.high
+    assert outcome.details == {"iterations": 4, "categories": 2}
+    table = outcome.per_image
+    assert isinstance(table, pd.DataFrame) and len(table) == 4
+    assert {"image_id", "file_name", "objects", "bbox_found_50", "segm_found_75"} <= set(table.columns)
+    for kind in ("bbox", "segm"):
+        found = json.loads((tmp_path / "cell" / f"detections.{kind}.json").read_text())
+        assert found and {entry["category_id"] for entry in found} <= {1, 4}
+        assert len(found) == table[f"{kind}_detections"].sum()
+    training = [entry for entry in said if entry[0] == "training"]
+    assert [entry[1] for entry in training] == [1, 2, 3, 4] and training[0][2] == 4
+    assert all(entry[3] > 0 for entry in training)
+    logs = list((tmp_path / "cell" / "training").glob("*/*.log"))
+    assert logs and "Iter(train)" in logs[0].read_text()
+    assert not list((tmp_path / "cell").rglob("*.pth"))
+
+
+def test_the_seed_decides_and_a_killed_training_goes_on(data, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    class Kill(openmmlab_runner.ProgressHook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+            if runner.iter + 1 == 3:
+                raise Killed
+
+    whole = Detection().run(context(data, tmp_path / "whole", **{"+task.keep_weights": True}))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(openmmlab_runner, "ProgressHook", Kill)
+        Detection().run(context(data, tmp_path / "killed"))
+    assert (tmp_path / "killed" / "training" / "iter_2.pth").is_file()
+    said = []
+    resumed = Detection().run(context(data, tmp_path / "killed", said=said, **{"+task.keep_weights": True}))
+    assert [entry[1] for entry in said if entry[0] == "training"] == [3, 4]
+    assert set(resumed.metrics) == set(whole.metrics)
+    weights = torch.load(tmp_path / "killed" / "model.pth", weights_only=True)["state_dict"]
+    assert "backbone.vit.trunk.pos_embed" in weights
+
+
+def test_a_loss_that_is_no_number_ends_the_cell_at_once(data, tmp_path, monkeypatch):
+    from mmdet.models.roi_heads import StandardRoIHead
+
+    loss = StandardRoIHead.loss
+    calls = []
+
+    def broken(self, *args, **kwargs):
+        calls.append(1)
+        values = loss(self, *args, **kwargs)
+        if len(calls) == 3:
+            values["loss_cls"] = values["loss_cls"] * float("nan")
+        return values
+
+    monkeypatch.setattr(StandardRoIHead, "loss", broken)
+    with pytest.raises(FloatingPointError, match=r"loss is nan at iteration 3 .*loss_cls nan"):
+        Detection().run(context(data, tmp_path / "cell"))
+    assert len(calls) == 3
+    assert not list((tmp_path / "cell").rglob("*.pth"))
+    assert not (tmp_path / "cell" / "training" / "last_checkpoint").exists()
+
+
+def test_bad_data_and_settings_are_the_users_errors(data, tmp_path):
+    with pytest.raises(UserError, match=r"instances_train\.json does not exist"):
+        Detection().run(context(tmp_path, tmp_path / "a"))
+    with pytest.raises(UserError, match="keep_wights"):
+        Detection().run(context(data, tmp_path / "b", **{"+task.keep_wights": True}))
+    with pytest.raises(UserError, match="must not be trained on"):
+        options = {"test_dataloader.dataset.ann_file": "annotations/instances_train.json"}
+        Detection().run(context(data, tmp_path / "c", **options))
+    other = write_coco(tmp_path / "other", {"train": 2, "val": 2, "test": 2}, 48)
+    file = other / "annotations" / "instances_test.json"
+    content = json.loads(file.read_text())
+    content["categories"].reverse()
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="other categories"):
+        Detection().run(context(other, tmp_path / "d"))
+
+
+def test_the_backbone_decides_the_necks_width(data, tmp_path):
+    from benchmark.tasks.detection import fill_in
+
+    for name, width in (("random:vit_nano_conv16", 32), ("random:vit_tiny_conv16", 192)):
+        cell = context(data, tmp_path / "cell", seed=7)
+        cell = TaskContext(cell.cfg, cell.data, cell.out, name, cell.seed, cell.report)
+        cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True, "replicates": 1})
+        fill_in(cfg, cell)
+        assert cfg.model.neck.in_channels == width
+        assert cfg.model.backbone.weights == name and cfg.model.backbone.seed == 7
+        assert cfg.randomness.seed == 7
+        assert cfg.model.roi_head.bbox_head.num_classes == cfg.model.roi_head.mask_head.num_classes == 2
+        assert "task" not in cfg and "task" in cell.cfg

@@ -1,0 +1,113 @@
+"""The segmentation task: one cell on drawn data, and its counts against MMSegmentation's own metric."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from dense_data import write_ade20k
+
+from backbones import UserError
+from benchmark.configs import read_config
+from benchmark.tasks import segmentation
+from benchmark.tasks.base import TaskContext
+from benchmark.tasks.segmentation import Segmentation, class_iou, count, measure, read_counts
+
+CONFIGS = Path(__file__).parents[3] / "task_configs" / "segmentation"
+SMALL = {
+    "train_cfg.max_iters": 4,
+    "train_cfg.val_interval": 100,
+    "train_dataloader.batch_size": 2,
+    "default_hooks.checkpoint.interval": 2,
+    "+task.replicates": 50,
+    "model.data_preprocessor.size": (64, 64),
+    "train_dataloader.dataset.pipeline.2.scale": (64, 64),
+    "train_dataloader.dataset.pipeline.3.crop_size": (64, 64),
+    "test_dataloader.dataset.pipeline.1.scale": (64, 64),
+    "optim_wrapper.precision": "float32",
+}
+SPLITS = {"training": 6, "validation": 2, "test": 5}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_ade20k(tmp_path_factory.mktemp("data") / "ade", SPLITS, 48)
+
+
+def context(data, out, config="demo_deeplabv3.py", said=None, **overrides):
+    out.mkdir(exist_ok=True)
+    told = said if said is not None else []
+    cfg = read_config(CONFIGS / config, {**SMALL, **overrides})
+    return TaskContext(cfg, data, out, "random:vit_nano_conv16", 0, lambda *entry: told.append(entry))
+
+
+@pytest.mark.parametrize("config", ["demo_deeplabv3.py", "demo_linear_seg.py"])
+def test_a_cell_is_trained_tested_and_written_down(data, tmp_path, config):
+    options = {"model.decode_head.channels": 16} if "deeplab" in config else {}
+    outcome = Segmentation().run(context(data, tmp_path / "cell", config, **options))
+    assert outcome.primary == "mIoU"
+    assert set(outcome.metrics) == {"mIoU", "mAcc", "aAcc"}
+    for metric in outcome.metrics.values():
+        assert 0 <= metric.low <= metric.value <= metric.high <= 100 and metric.n == 5
+    counts = read_counts(tmp_path / "cell" / "pixel_counts.npz")
+    # own resolution, without the square of 8 x 8 that belongs to no class
+    sizes = [48 * (48 + 8 * (index % 3)) - 64 for index in range(5)]
+    assert counts["labelled"].sum(axis=1).tolist() == sizes == counts["predicted"].sum(axis=1).tolist()
+    assert counts["image"].tolist() == [f"{index:04}.jpg" for index in range(5)]
+    assert len(outcome.per_image) == 5 and outcome.per_image["pixels"].tolist() == sizes
+    correct = 100 * counts["intersection"].sum() / sum(sizes)
+    assert outcome.metrics["aAcc"].value == pytest.approx(correct)
+    assert set(outcome.details["class_iou"]) <= {"a", "b", "c"}
+    assert not list((tmp_path / "cell").rglob("*.pth"))
+
+
+def test_a_linear_classifier_learns_colours_on_a_frozen_backbone(data, tmp_path):
+    options = {"train_cfg.max_iters": 30, "optim_wrapper.optimizer.lr": 0.05, "param_scheduler": []}
+    outcome = Segmentation().run(context(data, tmp_path / "cell", "demo_linear_seg.py", **options))
+    assert outcome.metrics["mIoU"].value > 60
+
+
+def test_counts_give_what_mmsegmentation_computes():
+    from mmseg.evaluation import IoUMetric
+
+    generator = np.random.default_rng(0)
+    pairs, rows = [], []
+    for _ in range(6):
+        label = generator.integers(0, 5, (20, 30))
+        label[generator.random(label.shape) < 0.1] = 255
+        prediction = np.where(
+            generator.random(label.shape) < 0.6, label, generator.integers(0, 5, label.shape)
+        )
+        prediction[prediction == 255] = 0
+        rows.append(count(prediction, label, 6))  # class 5 is nowhere
+        pairs.append(IoUMetric.intersect_and_union(torch.tensor(prediction), torch.tensor(label), 6, 255))
+    totals = [sum(column) for column in zip(*pairs, strict=True)]
+    theirs = IoUMetric.total_area_to_metrics(*totals)
+    keys = ("intersection", "predicted", "labelled")
+    counts = {key: np.stack(column) for key, column in zip(keys, zip(*rows, strict=True), strict=True)}
+    ours = measure(counts, 100)
+    assert ours["mIoU"].value == pytest.approx(100 * np.nanmean(theirs["IoU"]), abs=1e-4)
+    assert ours["mAcc"].value == pytest.approx(100 * np.nanmean(theirs["Acc"]), abs=1e-4)
+    assert ours["aAcc"].value == pytest.approx(100 * theirs["aAcc"], abs=1e-4)
+    assert np.isnan(class_iou(*(counts[key].sum(0) for key in keys))[5])
+    assert measure(counts, 100) == ours
+    assert ours["mIoU"].low < ours["mIoU"].value < ours["mIoU"].high
+
+
+def test_bad_data_are_the_users_errors(data, tmp_path):
+    with pytest.raises(UserError, match=r"images/training does not exist"):
+        Segmentation().run(context(tmp_path, tmp_path / "a"))
+    options = {"test_dataloader.dataset.data_prefix.img_path": "images/training"}
+    with pytest.raises(UserError, match="must not be trained on"):
+        Segmentation().run(context(data, tmp_path / "b", **options))
+
+
+def test_real_ade20k_keeps_its_own_150_classes(tmp_path):
+    data = write_ade20k(tmp_path / "ade", SPLITS, 48, classes=None)
+    cell = context(data, tmp_path / "cell")
+    cfg = segmentation.openmmlab_runner.prepare(
+        cell, {"keep_weights": False, "validate": True, "replicates": 1}
+    )
+    assert segmentation.fill_in(cfg, cell) is None
+    assert cfg.train_dataloader.dataset.type == "ADE20KDataset"
+    assert cfg.model.decode_head.in_channels == 32
