@@ -1,54 +1,97 @@
-"""Names of backbones: how each is loaded, described and told apart. Light until something is loaded."""
+"""Names of backbones: how each is loaded, described and told apart. Light until something is loaded.
+
+Another package adds a source by an entry point in the group ``catlip_transfer.backbones``. Its name is the
+source's (the word before the colon); it refers to a module or object with `load(rest) -> ViT` and, where they
+make sense, `digest(rest) -> str`, `describe(rest) -> dict` and `entries() -> iterable of Entry or
+(name, summary)`. It should import torch inside `load` only, so that listing stays quick.
+"""
 
 from __future__ import annotations
 
 import difflib
 import fnmatch
-from typing import TYPE_CHECKING, Any, NamedTuple
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
 
 from backbones.architectures import ARCHITECTURES
 from backbones.digest import digest
 from backbones.errors import UserError
+from backbones.released import RELEASED, Entry
 
 if TYPE_CHECKING:
     from backbones.vit import ViT
 
-SOURCES = {
-    "run": "a checkpoint folder of this suite's pre-training",
-    "random": "untrained weights: the floor every comparison needs",
-    "timm": "a ViT of timm with its pre-trained weights, NAME or NAME:FILE",
+__all__ = ["GROUP", "SOURCES", "Entry", "backbone_digest", "describe", "list_backbones", "load"]
+
+_log = logging.getLogger(__name__)
+
+GROUP = "catlip_transfer.backbones"
+
+# source -> the module that reads it; `random` is made here
+SOURCES: dict[str, str | None] = {
+    "run": "backbones.checkpoints.run",
+    "random": None,
+    "corenet": "backbones.checkpoints.corenet",
+    "openclip": "backbones.checkpoints.openclip",
+    "openai": "backbones.checkpoints.openai",
+    "hf": "backbones.checkpoints.huggingface",
+    "timm": "backbones.checkpoints.timm",
+    "superclass": "backbones.checkpoints.superclass",
 }
 
 
-class Entry(NamedTuple):
-    """One line of `list backbones`."""
+def _foreign() -> dict[str, Any]:
+    """Entry points of other packages by source; ours cannot be replaced."""
+    from importlib.metadata import entry_points
 
-    name: str
-    summary: str
+    found: dict[str, Any] = {}
+    for point in entry_points(group=GROUP):
+        if point.name in SOURCES or point.name in found:
+            _log.warning("%s names the source %r, which is taken: it is ignored", point.value, point.name)
+        else:
+            found[point.name] = point
+    return found
 
 
-def _split(name: str) -> tuple[str, str]:
+def _split(name: str) -> tuple[str, str, Any]:
+    """Source, the rest of the name, and the module that reads the source (None for ``random``).
+
+    Raises:
+        UserError: there is no such source, or another package's cannot be imported.
+    """
     source, colon, rest = name.partition(":")
-    if not colon or source not in SOURCES or not rest:
-        close = difflib.get_close_matches(source, SOURCES, n=1)
-        hint = f"; did you mean {close[0]}:{rest or '...'}?" if close else ""
+    if colon and rest and source in SOURCES:
+        module = SOURCES[source]
+        return source, rest, importlib.import_module(module) if module else None
+    foreign = _foreign()
+    if colon and rest and source in foreign:
+        return source, rest, _imported(foreign[source])
+    known = [*SOURCES, *foreign]
+    close = difflib.get_close_matches(source, known, n=1)
+    hint = f"; did you mean {close[0]}:{rest or '...'}?" if close else ""
+    raise UserError(
+        f"unknown backbone {name!r}: a name is SOURCE:REST with SOURCE one of {', '.join(known)}{hint}"
+    )
+
+
+def _imported(point: Any) -> Any:
+    try:
+        return point.load()
+    except Exception as error:  # another package's import may fail in any way
         raise UserError(
-            f"unknown backbone {name!r}: a name is SOURCE:REST with SOURCE one of {', '.join(SOURCES)}{hint}"
-        )
-    return source, rest
+            f"the source {point.name!r} is {point.value}, which cannot be imported ({error}): "
+            "repair or remove that package"
+        ) from error
 
 
 def load(name: str, seed: int = 0) -> ViT:
     """See `backbones.load_backbone`."""
-    source, rest = _split(name)
-    if source == "run":
-        from backbones.checkpoints import run
+    _, rest, reader = _split(name)
+    return reader.load(rest) if reader is not None else _random(rest, seed)
 
-        return run.load(rest)
-    from backbones.checkpoints import timm
 
-    if source == "timm":
-        return timm.load(rest)
+def _random(rest: str, seed: int) -> ViT:
     if rest in ARCHITECTURES:
         from backbones.vit import random_vit
 
@@ -61,6 +104,8 @@ def load(name: str, seed: int = 0) -> ViT:
         raise UserError(f"unknown architecture {rest!r}: {hint}")
     import torch
 
+    from backbones.checkpoints import timm
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -71,37 +116,43 @@ def load(name: str, seed: int = 0) -> ViT:
 
 def backbone_digest(name: str) -> str:
     """What identifies a backbone's weights (`random:` weights are told apart by a cell's seed). No torch."""
-    source, rest = _split(name)
-    if source == "run":
-        from backbones.checkpoints import run
-
-        return run.digest(rest)
-    if source == "timm":
-        from backbones.checkpoints import timm
-
-        return timm.digest(rest)
+    source, rest, reader = _split(name)
+    if reader is not None:
+        return reader.digest(rest) if hasattr(reader, "digest") else digest([source, rest])
     shape = ARCHITECTURES[rest].to_dict() if rest in ARCHITECTURES else rest
     return digest(["random", shape])
 
 
 def describe(name: str) -> dict[str, Any]:
     """What is known of a backbone without loading it: source, architecture, objective, cost of training."""
-    source, rest = _split(name)
-    if source == "run":
-        from backbones.checkpoints import run
-
-        return {"source": source, **run.describe(rest)}
-    architecture = ARCHITECTURES[rest].to_dict() if rest in ARCHITECTURES else {"name": rest}
-    return {"source": source, "architecture": architecture, "objective": None, "cost": None}
+    source, rest, reader = _split(name)
+    unknown = {"architecture": {"name": rest}, "objective": None, "cost": None}
+    if reader is not None:
+        return {"source": source, **unknown, **(reader.describe(rest) if hasattr(reader, "describe") else {})}
+    if rest in ARCHITECTURES:
+        unknown["architecture"] = ARCHITECTURES[rest].to_dict()
+    return {"source": source, **unknown}
 
 
 def list_backbones(pattern: str = "*") -> list[Entry]:
-    """Names that match a shell pattern (`*`, `?`), and how the other sources are named."""
+    """Backbones whose name matches a shell pattern (`*`, `?`), with or without its source.
+
+    Names with FILE, FOLDER or a weights file in them say how the user's own copy is named; where it is to be
+    had is part of the entry.
+    """
     entries = []
     for name, shape in ARCHITECTURES.items():
         stem = "convolutional stem" if shape.stem == "conv" else "linear patches"
-        summary = f"untrained; width {shape.embed_dim}, depth {shape.depth}, {stem}, {shape.image_size} px"
-        entries.append(Entry(f"random:{name}", summary))
-    entries.append(Entry("run:FOLDER", SOURCES["run"]))
-    entries.append(Entry("timm:NAME[:FILE]", SOURCES["timm"]))
+        size = f"width {shape.embed_dim}, depth {shape.depth}, {stem}, {shape.image_size} px"
+        entries.append(Entry(f"random:{name}", f"untrained; {size}"))
+    entries += RELEASED
+    for source, point in _foreign().items():
+        try:
+            theirs = _imported(point)
+            listed = (
+                theirs.entries() if hasattr(theirs, "entries") else [Entry(f"{source}:NAME", point.value)]
+            )
+            entries += [entry if isinstance(entry, Entry) else Entry(*entry) for entry in listed]
+        except Exception as error:  # one bad package must not take the list away
+            _log.warning("backbones of %r cannot be listed: %s", source, error)
     return [e for e in entries if fnmatch.fnmatch(e.name, pattern) or fnmatch.fnmatch(e.name, f"*:{pattern}")]

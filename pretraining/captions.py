@@ -102,10 +102,10 @@ _CLITIC_IN_QUOTE = re.compile(r"(?:'(?:[smd]|ll|re|ve)|n't)'$")
 _NUMBER = re.compile(r"[0-9]+(?:[.-][0-9]+)*")
 _STARTS_LOWER = re.compile(r"[a-z][a-z0-9-]*[,.?!]?")
 _STARTS_DIGIT = re.compile(r"[0-9][a-z0-9-]*[,.?!]?")
+LONG = 64  # characters; chunks that are longer are not remembered
 _LINE_BREAKS = {ord(space): " " for space in "\n\t"}
 
 
-@lru_cache(maxsize=1 << 15)
 def words_of_chunk(chunk: str) -> tuple[str, ...] | None:
     """The words of a chunk of a cleaned caption, where they do not depend on the chunks around it.
 
@@ -115,6 +115,11 @@ def words_of_chunk(chunk: str) -> tuple[str, ...] | None:
     Returns:
         Its tokens that hold a letter or digit, in order; None where the neighbours have a say.
     """
+    return _words_of_chunk(chunk) if len(chunk) <= LONG else _words_of_chunk.__wrapped__(chunk)
+
+
+@lru_cache(maxsize=1 << 15)
+def _words_of_chunk(chunk: str) -> tuple[str, ...] | None:
     if match := _PLAIN.fullmatch(chunk) or _ENDED.fullmatch(chunk):
         return _words_of_match(match)
     if _CLOSING.fullmatch(chunk) and _NO_CLOSING.search(chunk):

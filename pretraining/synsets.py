@@ -8,7 +8,7 @@ too. A label is the synset's offset in WordNet 3.0 (``dog.n.01`` is 2084071, Cor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate, chain
 from typing import Any
@@ -163,8 +163,8 @@ class _ChunkLabels(dict):
     It is filled as chunks come. When it is full it starts anew, but takes over what comes again.
     """
 
-    def __init__(self, lexicon: Lexicon, size: int) -> None:
-        self._label = lexicon.label
+    def __init__(self, label: Callable[[str], int | None], size: int) -> None:
+        self._label = label
         self._size = size
         self._before: dict[str, int] = {}
 
@@ -178,7 +178,8 @@ class _ChunkLabels(dict):
         if len(self) >= self._size:
             self._before = dict(self)
             self.clear()
-        self[chunk] = found
+        if len(chunk) <= captions.LONG:
+            self[chunk] = found
         return found
 
     def _label_of_words(self, words: tuple[str, ...] | None) -> int:
@@ -198,9 +199,8 @@ class Labeller:
     """
 
     def __init__(self, size: int = _REMEMBERED_CHUNKS) -> None:
-        lexicon = Lexicon.load()
-        self._label_of_chunk = _ChunkLabels(lexicon, size).__getitem__
-        self._label_of_word = lru_cache(maxsize=size)(lexicon.label)
+        self._label = Lexicon.load().label
+        self._label_of_chunk = _ChunkLabels(self._label, size).__getitem__
 
     def label_many(self, texts: Iterable[str]) -> list[tuple[int, ...]]:
         """For each caption the offsets of its synsets, each once, in order of appearance.
@@ -274,7 +274,7 @@ class Labeller:
 
     def _label_with_care(self, text: str) -> tuple[int, ...]:
         words = captions.words(captions.clean(text))
-        return tuple(dict.fromkeys(filter(None, map(self._label_of_word, words))))
+        return tuple(dict.fromkeys(filter(None, map(self._label, words))))
 
 
 def _repeated(rows: IntArray, values: IntArray) -> IntArray:

@@ -86,7 +86,7 @@ def pretrain(
 
     torch.manual_seed(recipe.seed)
     objective_type = _objective_type(recipe)
-    vocabulary = Vocabulary.load(pairs / "vocabulary.csv") if objective_type.reads == "synsets" else None
+    vocabulary = _labels(pairs) if objective_type.reads == "synsets" else None
     model = _build_model(recipe, objective_type, vocabulary, pairs)
     cost = CostHook()
 
@@ -195,6 +195,14 @@ def _splits(pairs: Path) -> tuple[list[Path], list[Path]]:
     return find_shards(pairs), []
 
 
+def _labels(pairs: Path) -> Vocabulary:
+    """The vocabulary, once every shard is known to be labelled."""
+    for shard in [shard for split in _splits(pairs) for shard in split]:
+        if not sidecar_path(shard).is_file():
+            raise UserError(f"{shard} has no labels: run python run_suite.py label {shard.parent}/*.tar")
+    return Vocabulary.load(pairs / "vocabulary.csv")
+
+
 def _batch_maker(
     recipe: Recipe, transform: Callable, vocabulary: Vocabulary | None, reads: str
 ) -> BatchMaker:
@@ -218,10 +226,6 @@ def _build_runner(
     hooks: list,
 ) -> Runner:
     train_shards, val_shards = _splits(pairs)
-    if vocabulary is not None:
-        for shard in [*train_shards, *val_shards]:
-            if not sidecar_path(shard).is_file():
-                raise UserError(f"{shard} has no labels: run python run_suite.py label {shard.parent}/*.tar")
     reads = model.objective.reads
     augment = train_transform(recipe.image_size, recipe.augmentation.scale, recipe.augmentation.flip)
     stream = TrainStream(

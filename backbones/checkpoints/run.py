@@ -1,4 +1,7 @@
-"""``run:`` — the folder our pre-training writes: weights.safetensors, backbone.json, vocabulary.csv."""
+"""``run:`` — the suite's own folder: weights.safetensors, backbone.json, vocabulary.csv.
+
+Pre-training writes it, and so does ``python run_suite.py convert``.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from backbones.architectures import Architecture
 from backbones.digest import file_digest
 from backbones.errors import UserError
+from backbones.layout import Layout
 
 FORMAT = 1
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
@@ -53,7 +56,8 @@ def load(folder: str):
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from backbones.vit import Preprocessing, SynsetClassifier, build_vit
+    from backbones.checkpoints.assemble import empty_trunk
+    from backbones.vit import Preprocessing, SynsetClassifier, ViT
 
     description = describe(folder)
     path = Path(folder) / "weights.safetensors"
@@ -61,13 +65,20 @@ def load(folder: str):
         state = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} cannot be read ({error}): remove the folder and pre-train again") from None
-    vit = build_vit(Architecture(**description["architecture"]))
-    vit.preprocessing = Preprocessing.from_dict(description["preprocessing"])
+    try:
+        layout = Layout(**description["architecture"])
+        preprocessing = Preprocessing.from_dict(description["preprocessing"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder}/backbone.json describes no ViT that is known here ({error}): update the suite"
+        ) from None
+    vit = ViT(empty_trunk(layout), preprocessing)
     classifier = [state.pop(key) for key in _CLASSIFIER if key in state]
     if classifier:
-        vit.synset_classifier = SynsetClassifier(*classifier, _synsets(Path(folder) / "vocabulary.csv"))
+        vit.vocabulary_file = Path(folder) / "vocabulary.csv"
+        vit.synset_classifier = SynsetClassifier(*classifier, _synsets(vit.vocabulary_file))
     try:
-        vit.trunk.load_state_dict(state)
+        vit.trunk.load_state_dict(state, assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise UserError(f"{path} does not fit backbone.json beside it ({reason})") from None

@@ -1,17 +1,28 @@
-"""``timm:`` — any VisionTransformer of timm, with timm's own pre-trained weights or a local file of them."""
+"""``timm:`` — any plain VisionTransformer of timm, with timm's own weights or a local file of them.
+
+``timm:NAME.TAG`` takes the weights from timm's cache, or lets timm fetch them; ``timm:NAME:FILE`` reads a
+local file and goes nowhere; ``timm:FOLDER`` is a folder as timm saves it for its hub (config.json, weights).
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backbones.digest import digest as digest_of
 from backbones.digest import file_digest
 from backbones.errors import UserError
 
 if TYPE_CHECKING:
-    from backbones.vit import ViT
+    from torch import nn
+
+    from backbones.vit import Preprocessing, ViT
+
+_log = logging.getLogger(__name__)
+_FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def _split(rest: str) -> tuple[str, str | None]:
@@ -21,53 +32,159 @@ def _split(rest: str) -> tuple[str, str | None]:
 
 def digest(rest: str) -> str:
     """A local file's digest; otherwise the name's, because a tag of timm names one set of weights."""
+    if Path(rest).is_dir():
+        from backbones.checkpoints.state import weights_digest
+
+        return weights_digest("timm", rest)
     name, file = _split(rest)
     if file and not Path(file).is_file():
         raise UserError(f"{file} does not exist: name the file of timm weights as timm:{name}:FILE")
     return digest_of(["timm", name, file_digest(Path(file)) if file else None])
 
 
-def build(name: str, pretrained: bool = False, file: str | None = None) -> ViT:
-    """Make timm's model and wrap it.
+def describe(rest: str) -> dict[str, Any]:
+    return {"architecture": {"name": _split(rest)[0], "family": "timm"}, "objective": None, "cost": None}
+
+
+def plain(model: nn.Module, name: str) -> None:
+    """Refuse what is no plain ViT.
 
     Raises:
-        UserError: timm knows no such model, it is not a plain ViT, or its weights cannot be had.
+        UserError: a VisionTransformer it is not, or one with a second class token.
     """
-    import timm
     from timm.models.vision_transformer import VisionTransformer
 
-    from backbones.vit import Preprocessing, ViT
+    if not isinstance(model, VisionTransformer) or hasattr(model, "dist_token"):
+        raise UserError(f"timm's {name!r} is a {type(model).__name__}, not a plain VisionTransformer")
+
+
+def _known(name: str) -> None:
+    import timm
 
     if not timm.is_model(name.split(".")[0]):
         close = difflib.get_close_matches(name, timm.list_models("vit*", pretrained="." in name), n=3)
         hint = f"; close names: {', '.join(close)}" if close else ""
         raise UserError(f"timm has no model {name!r}{hint} (all of them: timm.list_models('vit*'))")
-    source: dict = {"pretrained": pretrained or file is not None}
-    if file:
-        source["pretrained_cfg_overlay"] = {"file": file}
-    try:
-        model = timm.create_model(name, num_classes=0, dynamic_img_size=True, **source)
-    except Exception as error:  # timm and the hub raise many kinds; all of them mean "no weights" here
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"timm could not make {name!r} ({first}); without network give a local file: timm:{name}:FILE"
-        ) from error
-    if not isinstance(model, VisionTransformer):
-        raise UserError(f"timm's {name!r} is a {type(model).__name__}, not a plain VisionTransformer")
-    config = timm.data.resolve_model_data_config(model)
-    preprocessing = Preprocessing(
+
+
+def _preprocessing(model: nn.Module, **overrides: Any) -> Preprocessing:
+    import timm
+
+    from backbones.vit import Preprocessing
+
+    config = {**timm.data.resolve_model_data_config(model), **overrides}
+    return Preprocessing(
         size=config["input_size"][-1],
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
         interpolation=config["interpolation"],
         crop_pct=config["crop_pct"],
     )
-    return ViT(model, preprocessing).eval()
+
+
+def build(name: str, pretrained: bool = False) -> ViT:
+    """Make timm's model, with random or timm's own weights, and wrap it.
+
+    Raises:
+        UserError: timm knows no such model, it is not a plain ViT, or its weights cannot be had.
+    """
+    import timm
+
+    from backbones.vit import ViT
+
+    _known(name)
+    if pretrained:
+        _log.info("timm:%s: timm takes the weights from its cache or fetches them", name)
+    try:
+        model = timm.create_model(name, num_classes=0, dynamic_img_size=True, pretrained=pretrained)
+    except Exception as error:  # timm and the hub raise many kinds; all of them mean "no weights" here
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"timm could not make {name!r} ({first}); without network give a local file: timm:{name}:FILE"
+        ) from error
+    plain(model, name)
+    return ViT(model, _preprocessing(model)).eval()
 
 
 def load(rest: str) -> ViT:
-    """``NAME`` (weights from timm's own source) or ``NAME:FILE``."""
+    """``NAME`` (weights from timm's own source), ``NAME:FILE`` or ``FOLDER``.
+
+    Raises:
+        UserError: the name, the file or its tensors do not fit.
+    """
+    if Path(rest).is_dir():
+        return _load_folder(Path(rest))
     name, file = _split(rest)
-    if file and not Path(file).is_file():
+    if file is None:
+        return build(name, pretrained=True)
+    if not Path(file).exists():
         raise UserError(f"{file} does not exist: name the file of timm weights as timm:{name}:FILE")
-    return build(name, pretrained=True, file=file)
+    _known(name)
+    return _load_file(name, Path(file), {}, {})
+
+
+def _load_folder(folder: Path) -> ViT:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        name = config["architecture"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not timm's description of a model ({error!r}): name timm:NAME:FILE"
+        ) from None
+    found = [folder / weights for weights in _FOLDER_WEIGHTS if (folder / weights).is_file()]
+    if not found:
+        raise UserError(f"{folder} has no {_FOLDER_WEIGHTS[0]}: name the file of weights as timm:{name}:FILE")
+    _known(name)
+    shown = config.get("pretrained_cfg") or {}
+    keys = ("input_size", "mean", "std", "interpolation", "crop_pct")
+    overrides = {key: shown[key] for key in keys if key in shown}
+    return _load_file(name, found[0], dict(config.get("model_args") or {}), overrides)
+
+
+def _load_file(name: str, file: Path, arguments: dict[str, Any], preprocessing: dict[str, Any]) -> ViT:
+    import timm
+    import torch
+
+    from backbones.checkpoints.assemble import assemble
+    from backbones.checkpoints.recognise import advice, recognise
+    from backbones.checkpoints.state import Dropped, read_state, rename
+
+    state = read_state(file, "timm")
+    if recognise(state) != "timm":
+        raise UserError(advice(state, "timm", file))
+    arguments = {**arguments, **_image_size(state, name, arguments)}
+    try:
+        with torch.device("meta"):
+            model = timm.create_model(
+                name, pretrained=False, **{**arguments, "num_classes": 0, "dynamic_img_size": True}
+            )
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        raise UserError(f"timm could not make {name!r} for {file} ({error}): check its name") from error
+    plain(model, name)
+
+    def rule(key: str) -> str | Dropped:
+        head = key.startswith(("head.", "head_dist.", "pre_logits."))
+        return Dropped("classifier of another task") if head else key
+
+    tensors, report = rename(state, rule, file, "timm")
+    size = model.patch_embed.img_size
+    overrides = {"input_size": (3, *size), **preprocessing}
+    return assemble(model, tensors, report, file, _preprocessing(model, **overrides))
+
+
+def _image_size(state: dict[str, Any], name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The size that the file's position embeddings are made for, where it is not the architecture's."""
+    import timm
+    import torch
+
+    if "img_size" in arguments or "pos_embed" not in state or "patch_embed.proj.weight" not in state:
+        return {}
+    with torch.device("meta"):
+        model = timm.create_model(name, pretrained=False, num_classes=0, **arguments)
+    plain(model, name)
+    count = state["pos_embed"].shape[1]
+    if model.pos_embed is None or count == model.pos_embed.shape[1]:
+        return {}
+    side = round((count - (0 if model.no_embed_class else model.num_prefix_tokens)) ** 0.5)
+    return {"img_size": side * int(model.patch_embed.feat_ratio())}

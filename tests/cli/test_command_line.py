@@ -157,9 +157,9 @@ def test_what_cannot_be_written_is_the_users_error(tmp_path, capsys):
 
 
 def test_a_dry_run_of_pre_training_shows_the_recipe(capsys):
-    assert main(["pretrain", "pretraining/demo_clip.py", "--dry-run", "--set", "samples=640"]) == 0
+    assert main(["pretrain", "pretraining/demo_clip.py", "--dry-run", "--set", "samples=1280"]) == 0
     out = capsys.readouterr().out
-    assert '"samples": 640' in out and "640 samples in 10 steps" in out
+    assert '"samples": 1280' in out and "1,280 samples in 10 steps" in out
 
 
 def test_pretrain_hands_everything_on(tmp_path, monkeypatch, capsys):

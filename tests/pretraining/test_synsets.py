@@ -135,6 +135,17 @@ def test_lemmas_are_those_of_nltk() -> None:
             assert lexicon.label(token) == lexicon.first_synset(lexicon.lemmatize(token)), token
 
 
+def test_path_similarity_is_that_of_nltk_on_ten_thousand_pairs() -> None:
+    wordnet = wordnet_or_skip()
+    generator = random.Random(0)
+    some = [
+        wordnet.synset_from_pos_and_offset("n", offset) for offset in generator.sample(lexicon.offsets, 400)
+    ]
+    for _ in range(10_000):
+        first, second = generator.choices(some, k=2)
+        assert lexicon.path_similarity(first.offset(), second.offset()) == first.path_similarity(second)
+
+
 def test_memory_is_bounded() -> None:
     labeller = Labeller(size=100)
     memory = labeller._label_of_chunk.__self__
@@ -142,7 +153,8 @@ def test_memory_is_bounded() -> None:
     for label in (labeller.label_many, lambda some: as_tuples(labeller.label_arrays(some))):
         assert label(texts) == [synsets.label("cat house")] * 1000
         assert len(memory) <= 100 and len(memory._before) <= 100
-    labeller.label_many(texts)
+    labeller.label_many([*texts, "x" * 1000])
+    assert max(map(len, memory)) < 1000
     assert {"cat", "house."} <= memory.keys() | memory._before.keys()  # what keeps coming is not forgotten
 
 

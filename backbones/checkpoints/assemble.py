@@ -1,0 +1,51 @@
+"""The last step of every reader: a `ViT` from a trunk, its weights and its preprocessing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from backbones.checkpoints.state import KeyReport, fill
+from backbones.checkpoints.trunk import build_trunk
+from backbones.layout import Layout
+from backbones.vit import Preprocessing, SynsetClassifier, ViT
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
+
+
+def empty_trunk(layout: Layout) -> nn.Module:
+    """A trunk without memory; `fill` puts the file's tensors in."""
+    with torch.device("meta"):
+        return build_trunk(layout, draw=False)
+
+
+def assemble(
+    trunk: Layout | nn.Module,
+    tensors: dict[str, Tensor],
+    report: KeyReport,
+    path: Path,
+    preprocessing: Preprocessing,
+    classifier: SynsetClassifier | None = None,
+    vocabulary: Path | None = None,
+) -> ViT:
+    """Fill the trunk and wrap it, in evaluation mode.
+
+    The result carries `key_report` (what became of the file's keys) and `vocabulary_file` (the csv that names
+    the synset classifier's rows).
+
+    Raises:
+        UserError: the tensors do not fit.
+    """
+    if isinstance(trunk, Layout):
+        trunk = empty_trunk(trunk)
+    fill(trunk, tensors, report, path)
+    vit = ViT(trunk, preprocessing, classifier)
+    vit.key_report = report
+    vit.vocabulary_file = vocabulary
+    return vit.eval()
