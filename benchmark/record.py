@@ -7,12 +7,12 @@ import platform
 import subprocess
 from datetime import datetime, timezone
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchmark import PROJECT
+from pretraining.machine import processor
 
 SCHEMA_VERSION = 1
 """Raised when a field changes its meaning. Older records are read, newer ones are refused by name."""
@@ -137,7 +137,7 @@ def environment(threads: int | None = None, device: str | None = None) -> Enviro
         python=platform.python_version(),
         packages={name: version for name in _PACKAGES if (version := _version(name))},
         platform=platform.platform(),
-        cpu=_cpu_model(),
+        cpu=processor(),
         threads=threads,
         device=device,
         commit=_commit(),
@@ -162,15 +162,6 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
 
 
 @cache

@@ -1,10 +1,8 @@
-"""What a training step costs in arithmetic, and on what machine it ran."""
+"""What a training step costs in arithmetic."""
 
 from __future__ import annotations
 
 import copy
-import platform
-from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -51,29 +49,3 @@ def _blank_batch(model: ImageTextModel, image_size: int, batch_size: int) -> Ima
     else:
         batch.label_rows = batch.label_classes = torch.zeros(1, dtype=torch.long)
     return batch
-
-
-def software(device: torch.device) -> dict[str, Any]:
-    """Versions and hardware that a measurement depends on."""
-    import timm
-
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "device": name,
-        "threads": torch.get_num_threads(),
-    }
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

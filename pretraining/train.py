@@ -23,7 +23,7 @@ from backbones.architectures import ARCHITECTURES, Architecture
 from backbones.checkpoints import run as run_folder
 from backbones.errors import UserError
 from backbones.vit import build_vit, tune_for_cpu
-from pretraining.cost import flops_per_image, software
+from pretraining.cost import flops_per_image
 from pretraining.hooks import (
     CostHook,
     HistoryHook,
@@ -33,6 +33,7 @@ from pretraining.hooks import (
     write_progress,
 )
 from pretraining.labelling import read_sidecar, sidecar_path
+from pretraining.machine import software
 from pretraining.model import ImageTextModel
 from pretraining.objectives import OBJECTIVES, Objective
 from pretraining.recipe import Recipe, fingerprint, load_recipe

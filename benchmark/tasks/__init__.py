@@ -29,8 +29,16 @@ class TaskType:
     config_keys: tuple[str, ...] = ("task",)
 
 
+RUNNER_KEYS = (
+    *("task", "model", "train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "custom_hooks"),
+    *("auto_scale_lr", "test_dataloader", "test_cfg"),
+)
+"""The entries that decide the result of a task which MMEngine's Runner trains."""
+
 TASKS = {
     "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=1),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 1, RUNNER_KEYS),
+    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 1, RUNNER_KEYS),
 }
 
 

@@ -25,9 +25,6 @@ class Detection(Task):
     Settings: ``keep_weights`` keeps the trained model as model.pth; ``replicates`` of the bootstrap.
     """
 
-    protocol = 1
-    config_keys = openmmlab_runner.CONFIG_KEYS
-
     def run(self, context: TaskContext) -> Outcome:
         settings = {"keep_weights": True, "validate": True, "replicates": 300}
         cfg = openmmlab_runner.prepare(context, settings)

@@ -20,12 +20,6 @@ from benchmark.files import replacing
 from benchmark.names import suggest
 from benchmark.tasks.base import Report, TaskContext
 
-CONFIG_KEYS = (
-    *("task", "model", "train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "custom_hooks"),
-    *("auto_scale_lr", "test_dataloader", "test_cfg"),
-)
-"""The entries of a config that decide the result of a cell."""
-
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 

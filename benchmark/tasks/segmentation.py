@@ -32,9 +32,6 @@ class Segmentation(Task):
     trained model as model.pth; ``replicates`` of the bootstrap.
     """
 
-    protocol = 1
-    config_keys = openmmlab_runner.CONFIG_KEYS
-
     def run(self, context: TaskContext) -> Outcome:
         settings = {"keep_weights": True, "validate": True, "replicates": 2000}
         cfg = openmmlab_runner.prepare(context, settings)

@@ -1,0 +1,36 @@
+"""On what machine and software a measurement was made. Light: no torch until asked about a device."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def software(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware that a measurement depends on."""
+    import timm
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "device": name,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
