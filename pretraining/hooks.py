@@ -139,7 +139,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 class HistoryHook(Hook):
-    """Writes ``history.csv`` (one row every `interval` steps and at validations) and tells the progress.
+    """Writes ``history.csv`` (some sixty rows or more, and one per validation) and tells the progress.
 
     Columns: step, samples, seconds, lr, loss, val_loss, and the objective's further scalars.
 
@@ -148,8 +148,7 @@ class HistoryHook(Hook):
         batch_size: samples per step over all processes.
         iterations: steps of the whole run.
         cost: the hook that holds the clock.
-        tell: called with one line of text about once a second.
-        interval: steps between rows.
+        tell: called about once a second with where the run is.
     """
 
     priority = "NORMAL"
@@ -161,14 +160,13 @@ class HistoryHook(Hook):
         iterations: int,
         cost: CostHook,
         tell: Callable[[dict[str, Any]], None],
-        interval: int = 10,
     ) -> None:
         self.path = path
         self.batch_size = batch_size
         self.iterations = iterations
         self.cost = cost
         self.tell = tell
-        self.interval = interval
+        self.interval = max(1, min(iterations // 60, 100))
         self.rows: list[dict[str, float]] = []
         self._told = 0.0
         self._pace: list[tuple[float, int]] = []

@@ -8,7 +8,7 @@ Everything runs on one core, on the same captions of about ten words, in one pro
   ``wn.synset`` per token, and two linear scans of a list of 24,320 keys per hit. Its part-of-speech tagger is
   left out (its data come with ``nltk.download`` only and its tags are not used), which flatters the original;
   the sentence splitter is the untrained one.
-- *labels*: ``pretraining.synsets.label_arrays``, which the sidecars are written with, in blocks of 131,072
+- *labels*: ``pretraining.synsets.label_arrays``, which the sidecars are written with, in blocks of 262,144
   captions; *first* remembers nothing at the start, *later* has labelled five times as many other captions
   before. ``label_many`` gives the same labels as tuples.
 - *look-ups*: ``caption.split()`` and one ``dict.get`` per word.
@@ -38,7 +38,7 @@ from pretraining.caption_sources import read_captions
 from pretraining.lexicon.wordnet import installed_wordnet
 
 VOCABULARY_SIZE = 24_320
-BLOCK = 1 << 17
+BLOCK = 1 << 18
 # of the words that NLTK's English model takes for abbreviations, those that captions are likely to hold
 ABBREVIATIONS = """
     dr mr mrs ms st jr sr prof rev gen col sgt capt lt gov sen rep mt ft vs inc co corp ltd bros u.s u.k e.g
@@ -217,7 +217,7 @@ def main() -> None:
         "--captions", type=Path, nargs="*", default=[], help="tar, parquet, jsonl or txt files"
     )
     parser.add_argument("--wordnet", type=Path, help="WordNet 3.0 dict folder")
-    parser.add_argument("--number", type=int, default=200_000, help="captions to draw")
+    parser.add_argument("--number", type=int, default=1 << 18, help="captions to draw")
     arguments = parser.parse_args()
     installed_wordnet(arguments.wordnet)
     start = time.process_time()
