@@ -20,8 +20,8 @@ _TAG = re.compile(r"<.*?>")
 _SPACES = re.compile(r" {2,}")
 
 # ftfy works where its list of suspicious neighbours finds something, on HTML entities, and on single
-# characters. # It leaves these alone, but for making curly quotes straight: printable ASCII; any run of
-# _FOREIGN; and one of # _LATIN where no other character beyond ASCII is next to it.
+# characters. It leaves these alone, but for making curly quotes straight: printable ASCII; any run of
+# _FOREIGN; and one of _LATIN where no other character beyond ASCII is next to it.
 _LATIN = "¡-¬®-ÁÄ-ÿ‘’“”–—…•™€"
 _FOREIGN = "А-яё一-鿿ぁ-ゖァ-ヺー가-힣、-〃〈-】\U0001f300-\U0001f64f"
 _FOR_FTFY = rf"[{_LATIN}](?![\0-\x7f]|$)|(?<![\0-\x7f])(?<!^)[{_LATIN}]|&#?[0-9A-Za-z]{{1,24}};"
