@@ -1,6 +1,7 @@
 """Small data that several tests draw."""
 
 import io
+import signal
 import tarfile
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import torch
 from PIL import Image
 
 torch.set_num_threads(2)
+# A shell ignores Ctrl-C for what it runs in the background, and every process we start would inherit that:
+# the tests that stop one with SIGINT would then fail for no fault of the suite.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOUNS = ("dog", "cat", "horse", "tree")
 
