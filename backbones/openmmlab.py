@@ -49,7 +49,8 @@ class ViTBackbone(nn.Module):
         frozen_stages: -1: everything is trained; n: patch and position embeddings and the first n blocks are
             not; ``"all"``: nothing is, and the backbone stays in evaluation mode.
         norm_eval: leave the stem's BatchNorm at its pre-trained statistics, because the few images of a dense
-            batch would spoil them.
+            batch would spoil them. Where there are none, as in a ``random:`` backbone, they are learnt in any
+            case: a stem that normalises nothing would put the floor of every comparison too low.
         drop_path_rate: stochastic depth, rising linearly to this rate at the last block.
         with_cp: activation checkpointing: less memory, a second forward pass.
         cpu_attention: on a machine without GPU use the attention that is faster for small images there
@@ -85,7 +86,7 @@ class ViTBackbone(nn.Module):
             raise ValueError(f"output_stride is a number of pixels, not {output_stride}")
         self.output_stride = output_stride
         self.strides = tuple(strides or (output_stride,))
-        self.norm_eval = norm_eval
+        self.fixed_norms = [norm for norm in self.vit.modules() if norm_eval and _has_statistics(norm)]
         for stride in self.strides:
             if stride % output_stride and output_stride % stride:
                 raise ValueError(
@@ -116,11 +117,7 @@ class ViTBackbone(nn.Module):
 
     def train(self, mode: bool = True) -> ViTBackbone:
         super().train(mode)
-        if self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
-        for module in self.frozen:
+        for module in (*self.fixed_norms, *self.frozen):
             module.eval()
         return self
 
@@ -168,6 +165,13 @@ def set_drop_path(vit: ViT, rate: float) -> None:
     for block, share in zip(vit.trunk.blocks, torch.linspace(0, rate, vit.depth).tolist(), strict=True):
         block.drop_path1 = DropPath(share) if share else nn.Identity()
         block.drop_path2 = DropPath(share) if share else nn.Identity()
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    """Whether it is a BatchNorm that has ever seen a batch (a new one has mean 0 and variance 1)."""
+    if not isinstance(module, _BatchNorm):
+        return False
+    return bool((module.running_mean != 0).any() or (module.running_var != 1).any())
 
 
 def _set_output_stride(vit: ViT, stride: int) -> float:

@@ -122,6 +122,10 @@ def check_ade20k(path: Path) -> DataReport:
     return DataReport(f"{path}: ADE20K layout, {classes} classes, images: {counts}", tuple(warnings))
 
 
+CHECKS = {"coco": check_coco, "ade20k": check_ade20k}
+"""The checks, by the name that task configs give the data."""
+
+
 def _read_coco(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -85,8 +85,9 @@ def _run(planned: Record, folder: Path, report: ProgressFile) -> Outcome:
 
 
 def _check(outcome: Outcome) -> None:
-    if outcome.primary not in outcome.metrics:
-        raise KeyError(f"the task reports no metric called {outcome.primary!r}")
+    for name in (outcome.primary, *outcome.also):
+        if name not in outcome.metrics:
+            raise KeyError(f"the task reports no metric called {name!r}")
     for name, metric in outcome.metrics.items():
         for value in (metric.value, metric.low, metric.high):
             if value is not None and not math.isfinite(value):

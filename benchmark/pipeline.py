@@ -74,7 +74,7 @@ def pretrain(
         note.unlink(missing_ok=True)
         job = display.job(label)
         (entry.out / "progress.json").unlink(missing_ok=True)
-        child = launcher.start(_command(entry, data), entry.out / "train.log", keep=lock.descriptor)
+        child = launcher.start(_command(entry, data), entry.out / "train.log", lock.descriptor, alone=True)
         try:
             while (code := child.poll()) is None:
                 job.update(read_progress(entry.out / "progress.json"))

@@ -93,6 +93,7 @@ class Record(_Model):
     Attributes:
         fingerprint: of what decides the result; None when it could not be taken (the backbone is missing).
         primary: name of the metric the tables show.
+        also: names of further metrics they show, in columns of their own.
         chosen: what was chosen on validation data.
         error_type, error, log_tail: of a failed cell: class and message of the exception, or how the process
             ended, and the last lines it printed.
@@ -110,6 +111,7 @@ class Record(_Model):
     started: str
     finished: str
     primary: str | None = None
+    also: list[str] = Field(default_factory=list)
     metrics: dict[str, Metric] = Field(default_factory=dict)
     chosen: dict[str, Any] = Field(default_factory=dict)
     details: dict[str, Any] = Field(default_factory=dict)

@@ -27,6 +27,7 @@ from typing import Any
 from backbones.errors import UserError
 from pretraining import captions, synsets
 from pretraining.caption_sources import Sample, read_captions, stem_of
+from pretraining.machine import cores
 
 PROTOCOL = 1  # raised whenever the same caption would get other labels
 _SUFFIX = ".synsets.parquet"
@@ -188,8 +189,7 @@ def _check_distinct(shards: list[Path], out: Path | None) -> None:
 
 def _default_workers(shards: list[Path]) -> int:
     size = sum(shard.stat().st_size for shard in shards if shard.is_file())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, 1 + size // _BYTES_PER_WORKER)
+    return min(cores(), 1 + size // _BYTES_PER_WORKER)
 
 
 Outcome = tuple[dict[str, Any], bool] | UserError

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+
+def cores() -> int:
+    """Cores this process may use: fewer than the machine's, inside a batch job."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def software(device: torch.device) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def suite(
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, instead of the suite's own.")] = None,
     data: DataOption = [],  # noqa: B006 (typer copies it)
     retry_failed: RetryOption = False,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Is the cheaply pre-trained backbone as good as the expensive one?

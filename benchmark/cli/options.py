@@ -36,7 +36,15 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replace an entry of the config; may be repeated."),
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
-JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Cells to run at once.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Cells to run at once; they share the cores. Pre-trainings always run alone.",
+        show_default="one with a GPU, else one per core, up to 4",
+    ),
+]
 
 RESULTS = PROJECT / "results"
 

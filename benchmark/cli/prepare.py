@@ -1,7 +1,8 @@
-"""``prepare``: make or check the data."""
+"""``prepare``: draw the embedded data, or check real ones."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +11,13 @@ from benchmark.cli.options import RESULTS, DebugOption, ResultsOption, results_f
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="Data set to draw, for instance demo.")] = "demo",
+    name: Annotated[
+        str, typer.Argument(metavar="demo|coco|ade20k", help="Data to draw, or the kind of data to check.")
+    ] = "demo",
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", metavar="PATH", help="Check the COCO or ADE20K data in this folder."),
+    ] = None,
     results: ResultsOption = RESULTS,
     suite: Annotated[
         str | None,
@@ -20,9 +27,19 @@ def command(
 ) -> None:
     """Draw the embedded data, label its captions and count the vocabulary. What is there is not done again.
 
+    Real data are not downloaded: with --check their layout, counts, pictures and labels are looked at before
+    anything is trained on them, and what is wrong is said in one line.
+
     Example: [bold]python run_suite.py prepare demo[/bold]
+
+    Example: [bold]python run_suite.py prepare ade20k --check /data/ADEChallengeData2016[/bold]
     """
     from rich.console import Console
+
+    from benchmark.data_checks import CHECKS
+
+    if check is not None or name in CHECKS:
+        return _check(name, check)
 
     from benchmark.console import Display
     from benchmark.interrupt import stoppable
@@ -34,3 +51,22 @@ def command(
         root = draw(loaded, name, display)
         label_pairs(root / "pairs", loaded.vocabulary, display)
     Console().print(f"{root} is ready", markup=False, highlight=False, soft_wrap=True)
+
+
+def _check(name: str, path: Path | None) -> None:
+    from rich.console import Console
+
+    from backbones.errors import UserError
+    from benchmark.data_checks import CHECKS
+    from benchmark.names import suggest
+
+    if name not in CHECKS:
+        raise UserError(f"there is no check for {name!r}: {suggest(name, CHECKS)}")
+    if path is None:
+        raise UserError(f"{name} is not drawn here: name the folder you have with --check PATH")
+    console = Console(stderr=True)
+    with console.status(f"checking {path}"):
+        report = CHECKS[name](path.expanduser())
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+    Console().print(report.summary, markup=False, highlight=False, soft_wrap=True)

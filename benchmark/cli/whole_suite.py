@@ -10,7 +10,7 @@ from benchmark.cli.options import results_folder
 
 
 def command(
-    suite_name: str, results: Path, seeds: int | None, data: list[str], retry_failed: bool, jobs: int
+    suite_name: str, results: Path, seeds: int | None, data: list[str], retry_failed: bool, jobs: int | None
 ) -> None:
     """Run a suite and show its table.
 
@@ -21,14 +21,14 @@ def command(
     from benchmark.configs import parse_data
     from benchmark.console import Display
     from benchmark.interrupt import stoppable
-    from benchmark.launchers.local import LocalLauncher
+    from benchmark.launchers.local import LocalLauncher, default_slots
     from benchmark.pipeline import run_suite
     from benchmark.reporting.results import of_suite
     from benchmark.suite import load_suite
 
     suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data))
     with stoppable(), Display() as display:
-        records = run_suite(suite, LocalLauncher(jobs), display, retry_failed)
+        records = run_suite(suite, LocalLauncher(jobs or default_slots()), display, retry_failed)
     found = of_suite(suite, records)
     show(found)
     if found.failed:

@@ -15,16 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from backbones.errors import UserError
+from pretraining.machine import cores
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
 
 
 class Workers:
@@ -35,7 +29,7 @@ class Workers:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self.count = count or available_cores()
+        self.count = count or cores()
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:

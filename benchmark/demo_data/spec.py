@@ -77,11 +77,11 @@ class DemoSpec:
     categories: int = 24
     instances_train: int = 240
     instances_val: int = 60
-    instances_test: int = 200
+    instances_test: int = 400
     things: int = 24
     semantic_train: int = 200
     semantic_val: int = 50
-    semantic_test: int = 150
+    semantic_test: int = 200
 
     def __new__(cls, **values: Any) -> DemoSpec:
         """Refuse unknown fields as the user's error: specs come from config files."""

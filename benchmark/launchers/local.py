@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark import PROJECT
 from benchmark.files import tail
+from pretraining.machine import cores
 
 
 class Child:
@@ -70,9 +71,19 @@ class LocalLauncher:
     def __init__(self, slots: int = 1) -> None:
         self.slots = slots
 
-    def start(self, command: list[str], log: Path, keep: int | None = None) -> Child:
-        """Start one child; see `Child`."""
-        return Child(command, log, self.slots, keep)
+    def start(self, command: list[str], log: Path, keep: int | None = None, alone: bool = False) -> Child:
+        """Start one child; see `Child`. With `alone` it has the whole machine."""
+        return Child(command, log, 1 if alone else self.slots, keep)
+
+
+def default_slots() -> int:
+    """How many cells to run at once when nobody says: one where there is a GPU, else one per core up to four.
+
+    The models that a CPU can train gain little from a second core, and two of them gain all of it.
+    """
+    if any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists():
+        return 1
+    return min(4, cores())
 
 
 def ending(code: int) -> str:
@@ -93,5 +104,5 @@ def _environment(slots: int) -> dict[str, str]:
     environment["PYTHONPATH"] = os.pathsep.join(paths)
     environment["PYTHONUNBUFFERED"] = "1"
     if slots > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // slots)))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // slots)))
     return environment

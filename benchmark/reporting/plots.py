@@ -61,14 +61,14 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
     looks = _looks(results)
     files = []
     with mpl.rc_context(STYLE):
-        for task in results.tasks:
-            figures = {name: results.figure(name, task) for name in results.backbones}
+        for task, metric, key in results.columns():
+            figures = {name: results.figure(name, task, metric) for name in results.backbones}
             figures = {name: figure for name, figure in figures.items() if figure.metric}
             if not figures:
                 continue
-            files.append(_save(_comparison(task, figures, looks), folder / f"{slug(task)}.png"))
+            files.append(_save(_comparison(task, figures, looks), folder / f"{slug(key)}.png"))
             if canvas := _against_cost(results, task, figures, looks):
-                files.append(_save(canvas, folder / f"{slug(task)}_against_cost.png"))
+                files.append(_save(canvas, folder / f"{slug(key)}_against_cost.png"))
         if canvas := _losses(histories, looks):
             files.append(_save(canvas, folder / "pretraining_loss.png"))
     return files

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from backbones.errors import UserError
 from benchmark.record import Metric, Record
@@ -24,6 +24,14 @@ class Row:
     folder: Path
     record: Record | None
     status: str
+
+
+class Column(NamedTuple):
+    """One metric of one task; `metric` is None while no cell of the task is done. `key` names its files."""
+
+    task: str
+    metric: str | None
+    key: str
 
 
 @dataclass
@@ -79,8 +87,18 @@ class Results:
                 return record.backbone.description
         return {}
 
-    def figure(self, backbone: str, task: str) -> Figure:
-        """Sum up the seeds of one backbone on one task."""
+    def columns(self) -> list[Column]:
+        """What the tables and plots show, task by task, the primary metric first."""
+        columns = []
+        for task in self.tasks:
+            done = [row.record for row in self.rows if row.task == task and row.status == "done"]
+            first, *others = dict.fromkeys(name for r in done for name in (r.primary, *r.also)) or [None]
+            columns.append(Column(task, first, task))
+            columns += [Column(task, name, f"{task}_{name}") for name in others]
+        return columns
+
+    def figure(self, backbone: str, task: str, name: str | None = None) -> Figure:
+        """Sum up the seeds of one backbone on one task, by the metric `name` (default: the primary one)."""
         rows = [row for row in self.rows if row.backbone == backbone and row.task == task]
         done = [row.record for row in rows if row.status == "done"]
         order = ("failed", "outdated", "missing", "done")
@@ -88,14 +106,15 @@ class Results:
         error = next((row.record.error for row in rows if row.record and row.status == "failed"), None)
         if not done:
             return Figure(status, error=error)
-        headlines = [record.headline for record in done]
-        over_classes = [record.metrics.get(f"{record.primary}_over_classes") for record in done]
+        name = name or done[0].primary
+        headlines = [record.metrics[name] for record in done]
+        over_classes = [record.metrics.get(f"{name}_over_classes") for record in done]
         values = [metric.value for metric in headlines]
         return Figure(
             status=status,
             metric=_mean(headlines),
             over_classes=_mean(over_classes) if all(over_classes) else None,
-            name=done[0].primary,
+            name=name,
             seeds=len(done),
             spread=(min(values), max(values)),
             chosen=done[0].chosen,

@@ -55,14 +55,14 @@ def summary_csv(results: Results) -> str:
     lines = []
     for backbone, spec in results.backbones.items():
         line: dict[str, Any] = {"backbone": backbone, "spec": spec, **_origin(results.description(backbone))}
-        for task in results.tasks:
-            figure = results.figure(backbone, task)
+        for task, name, key in results.columns():
+            figure = results.figure(backbone, task, name)
             metric = figure.metric
             line |= {
-                f"{task}_metric": figure.name,
-                f"{task}_value": metric.value if metric else None,
-                f"{task}_low": metric.low if metric else None,
-                f"{task}_high": metric.high if metric else None,
+                f"{key}_metric": figure.name,
+                f"{key}_value": metric.value if metric else None,
+                f"{key}_low": metric.low if metric else None,
+                f"{key}_high": metric.high if metric else None,
                 f"{task}_chosen": chosen_text(figure.chosen),
                 f"{task}_seeds": figure.seeds,
                 f"{task}_status": figure.status,
@@ -132,24 +132,20 @@ def escape(text: str) -> str:
 
 def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the summary, as text."""
-    header = ["backbone", "objective"]
-    chosen = [
-        task for task in results.tasks if any(results.figure(b, task).chosen for b in results.backbones)
-    ]
-    for task in results.tasks:
-        header.append(_column_name(results, task))
-        if task in chosen:
-            header.append("chosen")
+    header, columns = ["backbone", "objective"], []
+    for task, name, key in results.columns():
+        figures = {backbone: results.figure(backbone, task, name) for backbone in results.backbones}
+        shows_choice = key == task and any(figure.chosen for figure in figures.values())
+        columns.append((figures, shows_choice))
+        header += [_column_name(task, figures), "chosen"][: 1 + shows_choice]
     header += ["pre-training s", "images/s", "samples", "peak memory"]
     lines = []
     for backbone in results.backbones:
         origin = _origin(results.description(backbone))
         line = [backbone, origin["objective"] or "–"]
-        for task in results.tasks:
-            figure = results.figure(backbone, task)
-            line.append(figure_text(figure))
-            if task in chosen:
-                line.append(chosen_text(figure.chosen) or "–")
+        for figures, shows_choice in columns:
+            figure = figures[backbone]
+            line += [figure_text(figure), chosen_text(figure.chosen) or "–"][: 1 + shows_choice]
         memory = origin["pretraining_peak_memory_bytes"]
         line += [
             _number(origin["pretraining_seconds"], ",.0f"),
@@ -161,9 +157,8 @@ def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
     return header, lines
 
 
-def _column_name(results: Results, task: str) -> str:
-    figures = [results.figure(backbone, task) for backbone in results.backbones]
-    done = next((figure for figure in figures if figure.metric), None)
+def _column_name(task: str, figures: dict[str, Figure]) -> str:
+    done = next((figure for figure in figures.values() if figure.metric), None)
     if done is None:
         return task
     unit = "%" if done.metric.unit == "percent" else done.metric.unit

@@ -70,6 +70,7 @@ class Outcome:
 
     Attributes:
         primary: the metric the tables show.
+        also: further metrics they show, in columns of their own.
         metrics: all metrics by name; none may be NaN or infinite.
         per_image: one row per test image, for paired tests later; stored as per_image.parquet. More files
             (COCO results, confusion counts) the task writes into its folder itself.
@@ -84,6 +85,7 @@ class Outcome:
     chosen: dict[str, Any] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
 
 
 class Task(abc.ABC):

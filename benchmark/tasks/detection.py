@@ -41,6 +41,7 @@ class Detection(Task):
         openmmlab_runner.finish(runner, context.out, settings["keep_weights"])
         return Outcome(
             primary="bbox_mAP",
+            also=["segm_mAP"],
             metrics=metrics,
             per_image=_joined(tables, truth),
             details={

@@ -1,4 +1,6 @@
-"""The demo: CatLIP and CLIP pre-trained on the same embedded pairs, random weights as the floor, one probe.
+"""The demo: CatLIP and CLIP, pre-trained on the same embedded pairs, and random weights as the floor.
+
+Each goes through a linear probe, Mask R-CNN and DeepLabv3 on the embedded data.
 
 Command:
     python run_suite.py
@@ -8,6 +10,8 @@ prepare = dict(demo=dict())  # every field of DemoSpec at its default
 data = dict(
     pairs="{results}/data/demo/pairs",
     demo_classification="{results}/data/demo/classification",
+    demo_coco="{results}/data/demo/coco",
+    demo_ade20k="{results}/data/demo/ade20k",
 )
 vocabulary = dict(min_count=20)
 pretraining = dict(
@@ -19,5 +23,9 @@ backbones = dict(
     clip="run:{suite}/pretrain/clip",
     catlip="run:{suite}/pretrain/catlip",
 )
-tasks = ["classification/demo_linear_probe.py"]
+tasks = [
+    "classification/demo_linear_probe.py",
+    "detection/demo_mask_rcnn.py",
+    "segmentation/demo_deeplabv3.py",
+]
 seeds = 1

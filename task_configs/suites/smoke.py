@@ -29,6 +29,8 @@ prepare = dict(
 data = dict(
     pairs="{results}/data/smoke/pairs",
     demo_classification="{results}/data/smoke/classification",
+    demo_coco="{results}/data/smoke/coco",
+    demo_ade20k="{results}/data/smoke/ade20k",
 )
 vocabulary = dict(min_count=2)
 pretraining = dict(
@@ -40,5 +42,9 @@ backbones = dict(
     clip="run:{suite}/pretrain/clip",
     catlip="run:{suite}/pretrain/catlip",
 )
-tasks = ["classification/demo_linear_probe.py"]
+tasks = [
+    "classification/demo_linear_probe.py",
+    dict(config="detection/demo_mask_rcnn.py", set={"train_cfg.max_iters": 3}),
+    dict(config="segmentation/demo_deeplabv3.py", set={"train_cfg.max_iters": 3}),
+]
 seeds = 1

@@ -131,14 +131,23 @@ def test_a_wholly_frozen_backbone_stays_in_evaluation_mode_and_needs_no_graph():
     assert torch.equal(first, second) and not first.requires_grad
 
 
-def test_batch_norm_keeps_its_statistics_unless_told_otherwise():
-    for norm_eval in (True, False):
-        backbone = ViTBackbone(CONV, norm_eval=norm_eval).train()
-        before = backbone.vit.trunk.patch_embed.norm1.running_mean.clone()
-        backbone(images(32, 32))
-        same = torch.equal(backbone.vit.trunk.patch_embed.norm1.running_mean, before)
-        assert same == norm_eval
-        assert backbone.vit.trunk.blocks[0].training
+@pytest.mark.parametrize("pretrained", [True, False])
+@pytest.mark.parametrize("norm_eval", [True, False])
+def test_batch_norm_keeps_the_statistics_that_pretraining_gave_it(monkeypatch, norm_eval, pretrained):
+    def load(name, seed=0):
+        vit = load_backbone(name, seed=seed)
+        if pretrained:
+            for norm in (vit.trunk.patch_embed.norm1, vit.trunk.patch_embed.norm2):
+                norm.running_mean.fill_(0.1)
+        return vit
+
+    monkeypatch.setattr("backbones.openmmlab.load_backbone", load)
+    backbone = ViTBackbone(CONV, norm_eval=norm_eval).train()
+    before = backbone.vit.trunk.patch_embed.norm1.running_mean.clone()
+    backbone(images(32, 32))
+    same = torch.equal(backbone.vit.trunk.patch_embed.norm1.running_mean, before)
+    assert same == (norm_eval and pretrained)
+    assert backbone.vit.trunk.blocks[0].training
 
 
 def test_drop_path_rises_linearly_and_only_acts_in_training():
@@ -152,7 +161,9 @@ def test_drop_path_rises_linearly_and_only_acts_in_training():
     outputs = [backbone(images(32, 32))[0] for _ in range(8)]
     assert not all(torch.equal(outputs[0], other) for other in outputs)
     backbone.eval()
-    assert torch.equal(backbone(images(32, 32))[0], ViTBackbone(CONV).eval()(images(32, 32))[0])
+    with_drop_path = backbone(images(32, 32))[0]
+    set_drop_path(backbone.vit, 0.0)
+    assert torch.equal(backbone(images(32, 32))[0], with_drop_path)
     with pytest.raises(ValueError, match="drop_path_rate"):
         set_drop_path(vit, 1.0)
 

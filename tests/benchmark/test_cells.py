@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import UserError
+from benchmark.launchers.local import LocalLauncher
 from benchmark.store import CellLock, read_record, set_aside
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -181,3 +182,13 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_children_share_the_cores_unless_one_is_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("benchmark.launchers.local.cores", lambda: 8)
+    program = [sys.executable, "-c", "import os; print(os.environ.get('OMP_NUM_THREADS'))"]
+    for alone, threads in ((False, "2"), (True, "None")):
+        child = LocalLauncher(4).start(program, tmp_path / "log", alone=alone)
+        wait_for(lambda child=child: child.poll() is not None)
+        assert child.tail() == [threads]

@@ -102,6 +102,31 @@ def test_the_summary_has_every_figure_and_every_failure(results_of):
     assert results.failed == 1
 
 
+def test_a_task_may_show_several_metrics(results_of):
+    metrics = {
+        name: Metric(
+            value=value, low=value - 1, high=value + 1, n=400, unit="AP", method="bootstrap over images"
+        )
+        for name, value in {"bbox_mAP": 16.0, "segm_mAP": 9.0, "bbox_AP50": 37.0}.items()
+    }
+    boxes = {"primary": "bbox_mAP", "also": ["segm_mAP"], "metrics": metrics, "chosen": {"lr": 0.1}}
+    results = results_of(record("clip", **boxes), record("catlip", **boxes), failed("random"))
+    header, _, *lines = [line for line in tables.markdown(results).splitlines() if line.startswith("|")]
+    assert [cell.strip() for cell in header.split("|")][3:6] == [
+        r"probe bbox\_mAP AP \[95 %\]",
+        "chosen",
+        r"probe segm\_mAP AP \[95 %\]",
+    ]
+    assert r"| 16.0 \[15.0, 17.0\] | lr=0.1 | 9.0 \[8.0, 10.0\] |" in lines[0]
+    assert "| FAILED | – | FAILED |" in lines[2]
+    line = rows(tables.summary_csv(results))[0]
+    assert (line["probe_value"], line["probe_segm_mAP_value"]) == ("16.0", "9.0")
+    reporting.update(results)
+    plots = {path.name for path in (results.folder / "plots").glob("probe*.png")}
+    stems = ("probe", "probe_segm_mAP")
+    assert plots == {f"{stem}{end}.png" for stem in stems for end in ("", "_against_cost")}
+
+
 def test_every_line_of_the_cells_names_its_command_and_record(results_of):
     results = results_of(record("random", 10.0), failed("clip"))
     lines = rows(tables.cells_csv(results))

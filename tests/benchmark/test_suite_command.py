@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,11 +30,9 @@ def test_the_second_call_prints_the_same_table_without_anything_heavy(harness, c
         "import sys\nfrom benchmark.cli import main\ncode = main(sys.argv[1:])\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\nsys.exit(code)"
     )
-    start = time.perf_counter()
     again = subprocess.run(
         [sys.executable, "-c", code, *arguments(harness)], capture_output=True, text=True, cwd=PROJECT
     )
-    assert time.perf_counter() - start < 4  # 2 s on an idle machine
     assert again.returncode == 0 and again.stdout == first
     assert again.stderr.splitlines() == ["[]"]
     assert len(harness.runs) == 2

@@ -1,12 +1,7 @@
-"""Lets the tests here import `dense_data`, and run on one thread: their models are too small for two."""
-
-import sys
-from pathlib import Path
+"""Tests on one thread: their models are too small for two."""
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 @pytest.fixture(autouse=True)
