@@ -56,8 +56,8 @@ def blas() -> Finding:
     float32, bf16 = gflops(torch.float32), gflops(torch.bfloat16)
     auto = "bf16" if bf16_is_fast("cpu") else "float32"
     message = (
-        f"{torch.get_num_threads()} threads on {usable_cores()} cores, {' + '.join(has) or 'no BLAS'}, {unit}: float32 {float32:.0f}, "
-        f"bf16 {bf16:.0f} GFLOP/s; precision='auto' takes {auto}"
+        f"{torch.get_num_threads()} threads on {usable_cores()} cores, {' + '.join(has) or 'no BLAS'}, "
+        f"{unit}: float32 {float32:.0f}, bf16 {bf16:.0f} GFLOP/s; precision='auto' takes {auto}"
     )
     if auto == "bf16" and bf16 < float32:
         better = "float32"
@@ -132,12 +132,12 @@ def _usable_gpus(torch) -> Finding:
         except RuntimeError as problem:
             return error(
                 f"cuda:{index}, {device.name}, computes nothing: {one_line(problem)}",
-                "export CUDA_VISIBLE_DEVICES='' to do without, or install a PyTorch built for it (pytorch.org)",
+                "export CUDA_VISIBLE_DEVICES='', or install a PyTorch built for it (see pytorch.org)",
             )
         if not bool((product == 64).all()):
             return error(
                 f"cuda:{index}, {device.name}, multiplies wrongly",
-                "export CUDA_VISIBLE_DEVICES='' to do without, and have the card looked at",
+                "export CUDA_VISIBLE_DEVICES='' and have the card looked at",
             )
         names.append(f"{device.name}, {device.total_memory / (1 << 30):.0f} GiB")
     driver = driver_cuda()

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -344,6 +345,26 @@ def test_a_gpu_that_cannot_be_used(build, driver, variables, words, remedy, monk
     assert "NVIDIA H100" in found.message
 
 
+def test_a_gpu_is_tried(monkeypatch):
+    def fake(product) -> SimpleNamespace:
+        card = SimpleNamespace(name="NVIDIA H100", total_memory=80 << 30)
+        cuda = SimpleNamespace(device_count=lambda: 1, get_device_properties=lambda index: card)
+        return SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="13.0"), ones=product)
+
+    def no_kernel(*shape: int, device: str) -> torch.Tensor:
+        raise RuntimeError("CUDA error: no kernel image is available")
+
+    monkeypatch.setattr(stack, "driver_cuda", lambda: (13, 1))
+    right = run(stack._usable_gpus, fake(lambda *shape, device: torch.ones(*shape)))
+    assert right.status == "ok" and right.message.startswith(
+        "NVIDIA H100, 80 GiB; PyTorch's CUDA 13.0, driver"
+    )
+    assert "driver's CUDA 13.1" in right.message
+    for product, words in ((no_kernel, "no kernel image"), (lambda *s, device: torch.zeros(*s), "wrongly")):
+        found = run(stack._usable_gpus, fake(product))
+        assert found.status == "error" and words in found.message and "CUDA_VISIBLE_DEVICES" in found.remedy
+
+
 def test_nvidia_smi_is_asked(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'NVIDIA H100'\necho 'NVIDIA H200'\n")
@@ -399,6 +420,12 @@ def test_a_broken_lexicon(monkeypatch, tmp_path):
         read = lexicon.read_table
         patch.setattr(synsets, "read_table", lambda name: read(name).replace(" dog ", " dig "))
         assert run(resources.lexicon).status == "error"
+    with monkeypatch.context() as patch:
+        content = (Path(lexicon.__file__).parent / lexicon.NOUNS).read_bytes()
+        (tmp_path / lexicon.NOUNS).write_bytes(content[:5000])
+        patch.setattr(lexicon, "__file__", str(tmp_path / "__init__.py"))
+        found = run(resources.lexicon)
+        assert found.status == "error" and "LZMAError" in found.message
     with monkeypatch.context() as patch:
         patch.setitem(resources.KNOWN_SYNSETS, "dog.n.01", 2083346)  # canine.n.02
         found = run(resources.lexicon)
