@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,5 @@ def show(found: list[Finding]) -> None:
     if not console.is_terminal:
         console = Console(width=200)
     console.print(table)
-    counts = {status: sum(finding.status == status for finding in found) for status in _STYLES}
-    console.print(
-        f"{counts['ok']} ok, {counts['warning']} warnings, {counts['error']} errors", highlight=False
-    )
+    counts = Counter(finding.status for finding in found)
+    console.print(", ".join(f"{status}: {counts[status]}" for status in _STYLES), highlight=False)

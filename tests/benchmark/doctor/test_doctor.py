@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,56 +14,40 @@ import pytest
 import torch
 
 from benchmark import PROJECT, doctor
-from benchmark.doctor import child, findings, installation, resources, stack
+from benchmark.doctor import child, stack
 from benchmark.doctor.findings import Check, Finding
 
-FIELDS = ["name", "status", "message", "remedy", "seconds"]
 BROKEN = "raise ImportError('libtorch_cpu.so: undefined symbol')"
-GPU_IS_FAR = 600.0  # patience where nothing hangs, for a machine that is busy
+PATIENT = 600.0  # where nothing hangs, on a machine that may be busy
 
 
-def check_command(modules: Path, *arguments: str, **variables: str) -> tuple[int, dict[str, dict]]:
-    """Exit code and findings by name of ``doctor --json`` with `modules` in front of everything installed."""
-    paths = [str(modules), *filter(None, [os.environ.get("PYTHONPATH")])]
-    result = subprocess.run(
-        [sys.executable, str(PROJECT / "run_suite.py"), "doctor", "--json", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables},
-    )
-    assert "Traceback" not in result.stderr, result.stderr
-    found = json.loads(result.stdout)  # and nothing else is there
-    for finding in found:
-        check_shape(finding)
-    return result.returncode, {finding["name"]: finding for finding in found}
+@pytest.fixture
+def check_command(check_shape):
+    def check_command(modules: Path, *arguments: str, **variables: str) -> tuple[int, dict[str, dict]]:
+        """Exit code and findings by name of ``doctor --json``; `modules` hides what is installed."""
+        paths = [str(modules), *filter(None, [os.environ.get("PYTHONPATH")])]
+        result = subprocess.run(
+            [sys.executable, str(PROJECT / "run_suite.py"), "doctor", "--json", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables},
+        )
+        assert "Traceback" not in result.stderr, result.stderr
+        found = json.loads(result.stdout)  # and nothing else is there
+        for finding in found:
+            check_shape(finding)
+        return result.returncode, {finding["name"]: finding for finding in found}
 
-
-def check_shape(finding: dict) -> None:
-    assert list(finding) == FIELDS and finding["status"] in {"ok", "warning", "error"}
-    assert finding["name"] and finding["message"] and "\n" not in finding["message"] + finding["remedy"]
-    assert bool(finding["remedy"]) == (finding["status"] != "ok"), finding
-
-
-def fake_distribution(folder: Path, name: str, version: str) -> None:
-    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-
-
-def run(function, *arguments) -> Finding:
-    found = Check("tried", lambda: function(*arguments), "the remedy").run()
-    check_shape({field: getattr(found, field) for field in FIELDS})
-    return found
+    return check_command
 
 
 # The whole command
 
 
-def test_a_good_environment_has_no_error(tmp_path):
-    """Also when a module prints to stdout while it is imported."""
+def test_a_good_environment_has_no_error(tmp_path, check_command):
     code, found = check_command(
-        tmp_path, "--results", str(tmp_path / "new" / "results"), "--patience", str(GPU_IS_FAR)
+        tmp_path, "--results", str(tmp_path / "new" / "results"), "--patience", str(PATIENT)
     )
     assert code == 0, found
     names = "Python packages forks variables PyTorch CPU GPU operators frameworks memory disk results WordNet"
@@ -75,12 +57,13 @@ def test_a_good_environment_has_no_error(tmp_path):
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
 
 
-def test_torchvision_without_kernels(tmp_path):
+def test_torchvision_without_kernels(tmp_path, check_command):
+    """And a module that prints to stdout while it is imported."""
     (tmp_path / "torchvision.py").write_text(
         "print('noise')\nraise RuntimeError('operator torchvision::nms does not exist')"
     )
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['open_clip'] = None")
-    code, found = check_command(tmp_path, "--results", str(tmp_path), "--patience", str(GPU_IS_FAR))
+    code, found = check_command(tmp_path, "--results", str(tmp_path), "--patience", str(PATIENT))
     assert code == 1
     assert found["operators"]["status"] == "error" and "torchvision::nms" in found["operators"]["message"]
     assert "uninstall -y torch torchvision" in found["operators"]["remedy"]
@@ -89,7 +72,7 @@ def test_torchvision_without_kernels(tmp_path):
     assert found["PyTorch"]["status"] == "ok" and found["CPU"]["status"] != "error"
 
 
-def test_many_things_broken_at_once(tmp_path):
+def test_many_things_broken_at_once(tmp_path, fake_distribution, check_command):
     (tmp_path / "torch.py").write_text(BROKEN)
     fake_distribution(tmp_path, "timm", "0.9.2")
     fake_distribution(tmp_path, "mmcv", "2.2.0")
@@ -100,7 +83,7 @@ def test_many_things_broken_at_once(tmp_path):
     )
     assert code == 1
     errors = {name for name, finding in found.items() if finding["status"] == "error"}
-    assert errors == {"PyTorch", "packages", "forks", "results", "disk", "data coco"} - {"disk"}
+    assert errors == {"PyTorch", "packages", "forks", "results", "data coco"}
     assert "undefined symbol" in found["PyTorch"]["message"]
     for name in ("CPU", "GPU", "operators", "frameworks"):
         assert found[name]["remedy"] == "repair PyTorch first"
@@ -126,7 +109,7 @@ def test_the_table_fits_a_terminal(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert "→ python -m pip install 'timm'" in out and "[bold]a CPU[/bold]" in out
-    assert "1 ok, 0 warnings, 1 error" in out
+    assert "ok: 1, warning: 0, error: 1" in out
     assert main(["doctor", "--data", "coco"]) == 2
 
 
@@ -178,13 +161,13 @@ def test_an_import_that_hangs_is_given_up(monkeypatch, tmp_path):
 
 def test_an_import_that_crashes_is_survived(monkeypatch, tmp_path):
     crashes = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"
-    first, *others = stack_with(monkeypatch, tmp_path / "modules", GPU_IS_FAR, torch=crashes)
+    first, *others = stack_with(monkeypatch, tmp_path / "modules", PATIENT, torch=crashes)
     assert first.status == "error" and "SIGSEGV" in first.message
     assert all(other.status == "warning" for other in others)
 
 
 def test_what_was_found_before_a_crash_is_kept(tmp_path):
-    with child.StackChecks(GPU_IS_FAR) as checks:
+    with child.StackChecks(PATIENT) as checks:
         checks._child.stop(0.1)
         lines = [Finding("PyTorch", "ok", "fine", "", 1.0), "CPU"]
         text = [json.dumps("PyTorch"), json.dumps(vars(lines[0])), json.dumps("CPU"), '{"name": "CP']
@@ -195,78 +178,10 @@ def test_what_was_found_before_a_crash_is_kept(tmp_path):
     assert "repair CPU first" in found[-1].remedy
 
 
-# What is installed
-
-
-def test_python_of_another_version(monkeypatch):
-    assert run(installation.python).status == "ok"
-    for version in ("3.9.18", "3.13.0"):
-        monkeypatch.setattr(installation.platform, "python_version", lambda version=version: version)
-        found = run(installation.python)
-        assert found.status == "error" and version in found.message and "make env" in found.remedy
-
-
-def test_packages_missing_and_old(monkeypatch, tmp_path):
-    assert run(installation.packages).status == "ok"
-    fake_distribution(tmp_path, "torch", "2.4.0+cpu")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = run(installation.packages)
-    assert found.status == "error" and "torch is 2.4.0+cpu" in found.message
-    assert found.remedy.startswith("python -m pip install 'torch") and "timm" not in found.remedy
-    for name in ("timm", "nltk", "pandas", "scipy"):
-        fake_distribution(tmp_path, name, "0.1")
-    assert run(installation.packages).remedy == findings.REINSTALL
-
-
-def test_ranges_come_from_the_installed_project_where_there_is_no_pyproject(tmp_path, monkeypatch):
-    info = tmp_path / "catlip_transfer-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: catlip-transfer\nVersion: 0.1.0\nRequires-Python: >=3.10,<3.13\n"
-        "Requires-Dist: torch>=2.9\nRequires-Dist: pytest>=8; extra == 'test'\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    needs = installation.declared(tmp_path)
-    assert [str(need) for need in needs.packages] == ["torch>=2.9"] and "3.12" in needs.python
-    ours = installation.declared()
-    assert {need.name for need in ours.packages} >= {"torch", "onedl-mmcv", "typer"}
-
-
-@pytest.mark.parametrize("name", ["mmcv", "mmcv-lite", "mmdet", "mmsegmentation", "mmengine"])
-def test_upstream_beside_the_forks(name, monkeypatch, tmp_path):
-    assert run(installation.forks).status == "ok"
-    fake_distribution(tmp_path, name, "2.2.0")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = run(installation.forks)
-    fork = installation.UPSTREAM[name]
-    assert found.status == "error" and f"uninstall -y {name} &&" in found.remedy
-    assert f"--no-deps '{fork}>=" in found.remedy or f"--no-deps '{fork}<" in found.remedy
-
-
-def test_variables_that_spoil_things(monkeypatch):
-    for name in (*installation._THREADS, *installation._CAPS, "CUDA_LAUNCH_BLOCKING"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
-    assert run(installation.environment).status == "ok"
-    for name, value in (
-        ("OMP_NUM_THREADS", "1"),
-        ("MKL_NUM_THREADS", "64"),
-        ("ATEN_CPU_CAPABILITY", "default"),
-        ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1"),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setenv(name, value)
-            found = run(installation.environment)
-            assert found.status == "warning" and found.remedy == f"unset {name}"
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
-    assert run(installation.environment).status == "ok"  # two cores: others may need the second
-
-
 # The stack, in this process
 
 
-def test_operators_that_compute_something_else(monkeypatch):
+def test_operators_that_compute_something_else(monkeypatch, run):
     import mmcv
 
     from backbones import ops
@@ -301,7 +216,7 @@ def test_operators_that_compute_something_else(monkeypatch):
         (False, 100, 300, "warning", "precision=bf16"),
     ],
 )
-def test_precision_auto_that_chooses_the_slower(fast, float32, bf16, status, remedy, monkeypatch):
+def test_precision_auto_that_chooses_the_slower(fast, float32, bf16, status, remedy, monkeypatch, run):
     import backbones.precision
 
     monkeypatch.setattr(backbones.precision, "bf16_is_fast", lambda device: fast)
@@ -326,7 +241,7 @@ def test_speeds_are_measured():
         ("13.0", (13, 1), {}, "unknown error", "restart"),
     ],
 )
-def test_a_gpu_that_cannot_be_used(build, driver, variables, words, remedy, monkeypatch):
+def test_a_gpu_that_cannot_be_used(build, driver, variables, words, remedy, monkeypatch, run):
     def init() -> None:
         raise RuntimeError("CUDA unknown error")
 
@@ -345,7 +260,7 @@ def test_a_gpu_that_cannot_be_used(build, driver, variables, words, remedy, monk
     assert "NVIDIA H100" in found.message
 
 
-def test_a_gpu_is_tried(monkeypatch):
+def test_a_gpu_is_tried(monkeypatch, run):
     def fake(product) -> SimpleNamespace:
         card = SimpleNamespace(name="NVIDIA H100", total_memory=80 << 30)
         cuda = SimpleNamespace(device_count=lambda: 1, get_device_properties=lambda index: card)
@@ -371,102 +286,3 @@ def test_nvidia_smi_is_asked(monkeypatch, tmp_path):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert stack.nvidia_gpus() == ["NVIDIA H100", "NVIDIA H200"]
-
-
-# What a run needs
-
-
-Usage = namedtuple("Usage", "total used free")
-
-
-def test_little_disk_and_memory(monkeypatch, tmp_path):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1 << 40, 1 << 40, 3 << 30))
-    found = run(resources.disk, tmp_path / "new")
-    assert found.status == "warning" and "3.0 GiB" in found.message and str(tmp_path) in found.message
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1 << 40, 0, 1 << 40))
-    assert run(resources.disk, tmp_path).status == "ok"
-    for free, status in ((1 << 30, "warning"), (64 << 30, "ok"), (None, "ok")):
-        monkeypatch.setattr(resources, "available_memory", lambda free=free: free)
-        assert run(resources.memory).status == status
-
-
-def test_memory_of_a_container_counts(monkeypatch, tmp_path):
-    free = resources.available_memory()
-    assert free is None or 0 < free < 1 << 50
-    (tmp_path / "memory.max").write_text("5000\n")
-    (tmp_path / "memory.current").write_text("2000\n")
-    monkeypatch.setattr(resources, "_CGROUP", tmp_path)
-    assert resources.available_memory() == 3000
-
-
-def test_results_that_cannot_be_written(tmp_path):
-    assert run(resources.write_access, tmp_path).status == "ok"
-    assert run(resources.write_access, tmp_path / "a" / "b").status == "ok"
-    (tmp_path / "file").write_text("kept")
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    for path in ("file", "file/results", "dangling"):
-        found = run(resources.write_access, tmp_path / path)
-        assert found.status == "error" and "no folder" in found.message
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["dangling", "file"]
-    if Path("/proc/self").is_dir():
-        assert run(resources.write_access, Path("/proc/self")).status == "error"
-
-
-def test_a_broken_lexicon(monkeypatch, tmp_path):
-    from pretraining import lexicon, synsets
-
-    assert run(resources.lexicon).status == "ok"
-    with monkeypatch.context() as patch:
-        read = lexicon.read_table
-        patch.setattr(synsets, "read_table", lambda name: read(name).replace(" dog ", " dig "))
-        assert run(resources.lexicon).status == "error"
-    with monkeypatch.context() as patch:
-        content = (Path(lexicon.__file__).parent / lexicon.NOUNS).read_bytes()
-        (tmp_path / lexicon.NOUNS).write_bytes(content[:5000])
-        patch.setattr(lexicon, "__file__", str(tmp_path / "__init__.py"))
-        found = run(resources.lexicon)
-        assert found.status == "error" and "LZMAError" in found.message
-    with monkeypatch.context() as patch:
-        patch.setitem(resources.KNOWN_SYNSETS, "dog.n.01", 2083346)  # canine.n.02
-        found = run(resources.lexicon)
-        assert found.status == "error" and "dog.n.01 is 2084071" in found.message
-
-
-def touch(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
-
-
-def draw(kind: str, root: Path) -> list[Path]:
-    """Files that make a folder look like the data set; each of them is needed."""
-    files = {
-        "imagenet1k": ["train/n01/a.JPEG", "val/n01/a.JPEG"],
-        "coco": [
-            *("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
-            *("train2017/1.jpg", "val2017/2.jpg"),
-        ],
-        "ade20k": [
-            f"{folder}/{split}/a{suffix}"
-            for folder, suffix in (("images", ".jpg"), ("annotations", ".png"))
-            for split in ("training", "validation")
-        ],
-        "pairs": ["train/00000.tar"],
-    }
-    touch(*(paths := [root / file for file in files[kind]]))
-    return paths
-
-
-@pytest.mark.parametrize("kind", ["imagenet1k", "coco", "ade20k", "pairs"])
-def test_data_folders(kind, tmp_path):
-    assert run(resources.data_folder, kind, tmp_path / kind).status == "error"
-    files = draw(kind, tmp_path / kind)
-    for name in (kind, f"demo_{kind}", "mine"):
-        assert run(resources.data_folder, name, tmp_path / kind).status == "ok"
-    found = run(resources.data_folder, kind, tmp_path)
-    assert found.status == "error" and f"--data {kind}={tmp_path / kind}" in found.remedy
-    for file in files:
-        file.unlink()
-        assert run(resources.data_folder, kind, tmp_path / kind).status == "error"
-        touch(file)
-    assert run(resources.data_folder, "mine", tmp_path).status == "warning"
