@@ -2,7 +2,10 @@
 
 import sys
 
-from benchmark.cli import main
+try:
+    from benchmark.cli import main
+except ModuleNotFoundError as error:  # not even the doctor can start
+    sys.exit(f"error: module {error.name} is missing: python -m pip install --editable .")
 
 if __name__ == "__main__":
     sys.exit(main())

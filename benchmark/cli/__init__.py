@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from backbones.errors import UserError
-from benchmark.cli import convert, label, listing, prepare, pretrain, report, run, whole_suite
+from benchmark.cli import convert, doctor, label, listing, prepare, pretrain, report, run, whole_suite
 from benchmark.cli.options import (
     RESULTS,
     DataOption,
@@ -61,6 +61,7 @@ app.command("prepare")(prepare.command)
 app.command("label")(label.command)
 app.command("report")(report.command)
 app.command("convert")(convert.command)
+app.command("doctor")(doctor.command)
 
 
 def main(arguments: list[str] | None = None) -> int:
