@@ -63,6 +63,14 @@ def stem_of(path: Path) -> str:
     return Path(path).name[: -len(ending)]
 
 
+def kind_of(path: Path) -> str | None:
+    """``.tar`` (packed or not), ``.parquet``, ``.jsonl`` or ``.txt``; None for any other file."""
+    for ending, reader in _READERS.items():
+        if path.name.lower().endswith(ending):
+            return ".tar" if reader is _read_tar else ending
+    return None
+
+
 def _format(path: Path) -> tuple[str, Callable[[Path], Iterator[Sample]]]:
     for ending, reader in _READERS.items():
         if path.name.lower().endswith(ending):
