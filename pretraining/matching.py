@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
+from string import ascii_lowercase
 
 from backbones.errors import UserError
 from pretraining.labelling import FUNCTION_WORDS
@@ -34,6 +35,7 @@ IN_PART, NONE = "in part", "none"
 _OFFSET = re.compile(r"n([0-9]{4,8})")
 _SYNSET = re.compile(r"\S+\.n\.[0-9]{2,}")
 _PLACES = re.compile(r"/[a-z]/([^/]+)(?:/.*)?")
+_NO_START = FUNCTION_WORDS | set(ascii_lowercase)
 _REMARK = re.compile(r"\([^)]*\)")
 
 
@@ -150,19 +152,20 @@ def _first_sense(words: Sequence[str]) -> int | None:
 
 
 def _part_by_part(words: Sequence[str]) -> list[tuple[str, int]]:
-    words = [word for word in words if len(word) > 1 and word not in FUNCTION_WORDS]
-    found: list[tuple[str, int]] = []
+    """From the left, the longest run of words that has a sense, again and again."""
+    found: dict[int, str] = {}
     start = 0
     while start < len(words):
-        for end in range(len(words), start, -1):
+        # "in" (inch) and "a" (angstrom) are nouns, too
+        ends = range(len(words), start, -1) if words[start] not in _NO_START else ()
+        for end in ends:
             if (offset := _first_sense(words[start:end])) is not None:
-                if all(offset != other for _, other in found):
-                    found.append((" ".join(words[start:end]), offset))
+                found.setdefault(offset, " ".join(words[start:end]))
                 start = end
                 break
         else:
             start += 1
-    return found
+    return [(phrase, offset) for offset, phrase in found.items()]
 
 
 def match_labels(labels: Iterable[str], vocabulary: Vocabulary, alpha: float) -> list[Match]:

@@ -163,7 +163,7 @@ class Vocabulary:
                 twice, or the counts do not fall.
         """
         path = Path(path)
-        remedy = "write it again from the labels (Vocabulary.count)"
+        remedy = "write it again with python run_suite.py vocabulary"
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

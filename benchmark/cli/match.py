@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Say which of a target's labels match which class, and how closely: what Transfer Init can copy.
 
-    Example: [bold]python run_suite.py match coco ade20k --vocabulary cc3m/vocabulary.csv --out m.csv[/bold]
+    Example: [bold]python run_suite.py match coco --vocabulary vocabulary.csv --out matches.csv[/bold]
     """
     from dataclasses import asdict
 

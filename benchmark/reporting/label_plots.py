@@ -15,6 +15,7 @@ from pretraining.matching import Match, label_similarities
 from pretraining.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 COLOUR = COLOURS["catlip"]
@@ -102,10 +103,11 @@ def _write(lines: list[dict[str, Any]], draw: Any, path: Path) -> list[Path]:
 def _frequency_plot(lines: list[dict[str, Any]]) -> Canvas:
     canvas, axes = new_canvas(6.4, 4.2)
     shown = [line for line in lines if line["count"] > 0]
-    axes.loglog([line["rank"] for line in shown], [line["count"] for line in shown], color=COLOUR, lw=1.8)
+    axes.plot([line["rank"] for line in shown], [line["count"] for line in shown], color=COLOUR, lw=1.8)
+    _log_log(axes)
     axes.set_xlabel("rank of the synset")
     axes.set_ylabel("captions")
-    axes.set_title(f"Synset frequency: {len(lines):,} synsets, the commonest {lines[0]['name']}")
+    axes.set_title(f"Synset frequency\n{len(lines):,} synsets, the commonest {lines[0]['name']}")
     return canvas
 
 
@@ -126,11 +128,12 @@ def _size_plot(lines: list[dict[str, Any]]) -> Canvas:
             axes.annotate(
                 f"{threshold}: {size:,}", (threshold, size), (5, 5), textcoords="offset points", fontsize=9
             )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    _log_log(axes)
     axes.set_xlabel("V_tau: captions that a synset must be in more of")
     axes.set_ylabel("synsets in the vocabulary")
-    axes.set_title("Vocabulary size against its threshold")
+    axes.set_title(
+        "Vocabulary size against its threshold\ndotted: sizes at thresholds that the paper found good"
+    )
     return canvas
 
 
@@ -145,9 +148,7 @@ def _histogram_plot(lines: list[dict[str, Any]]) -> Canvas:
     axes.set_xlabel("labels of a caption")
     axes.set_ylabel("captions")
     without = lines[0]["captions"] / max(captions, 1)
-    axes.set_title(
-        f"Labels per caption: mean {mean:.2f}, {without:.1%} without\n{captions:,} captions", wrap=True
-    )
+    axes.set_title(f"Labels per caption: mean {mean:.2f}, {without:.1%} without\n{captions:,} captions")
     return canvas
 
 
@@ -171,8 +172,15 @@ def _coverage_plot(lines: list[dict[str, Any]]) -> Canvas:
     axes.set_xlabel("path similarity asked for (1: the very synset)")
     axes.set_ylabel("labels with a class, %")
     axes.set_title("Coverage of target labels by the vocabulary")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper right")
     return canvas
+
+
+def _log_log(axes: Axes) -> None:
+    for axis, set_scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
+        set_scale("log")
+        axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "")
+        axis.set_minor_formatter(lambda value, _: "")
 
 
 def _by_target(lines: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -288,6 +288,31 @@ def test_an_interrupted_run_leaves_no_half_sidecar(tmp_path: Path, monkeypatch: 
     assert label_shards(paths).reused == 1
 
 
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    paths = [shard(tmp_path / f"{n}.tar", f"dog{n}", "cat") for n in range(3)]
+    shard(paths[1], "a dog", "wait here", "a bird")
+    code = """
+import sys, time
+from pathlib import Path
+from pretraining import labelling
+label_arrays = labelling.synsets.label_arrays
+def waiting(texts):
+    if "wait here" in texts:
+        print("half of the second file is written", flush=True)
+        time.sleep(60)
+    return label_arrays(texts)
+labelling.synsets.label_arrays, labelling._BLOCK = waiting, 1
+labelling.label_shards([*map(Path, sys.argv[1:])], workers=1)
+"""
+    with subprocess.Popen([sys.executable, "-c", code, *paths], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline()
+        run.kill()
+    assert find_sidecars(tmp_path) == [sidecar_path(paths[0])]
+    assert label_shards(paths).reused == 1
+    assert find_sidecars(tmp_path) == [*map(sidecar_path, paths)]
+    assert list(read_sidecar(paths[1]).values()) == [label("dog"), label("wait here"), label("bird")]
+
+
 def test_blocks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_tar(tmp_path / "0.tar", [*pairs(["a dog", "cat", "the", "red dog"]), ("9.txt", b"\xff")])
     label_shards([path], tmp_path / "whole")
