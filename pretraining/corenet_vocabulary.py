@@ -14,18 +14,16 @@ dicts may occur, and an unpickler that finds no class and no function names what
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import pickletools
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from backbones.errors import UserError
 from pretraining.synsets import Lexicon
-from pretraining.vocabulary import Vocabulary
+from pretraining.vocabulary import Vocabulary, write_whole
 
 _LARGEST_FILE = 64 << 20  # bytes; CoreNet's metadata of a billion pairs takes a few million
 _KEY = re.compile(r"n([1-9][0-9]{0,7})")
@@ -133,12 +131,7 @@ def write_corenet_vocabulary(
     content = {
         f"n{synset}": count for synset, count in zip(vocabulary.synsets, vocabulary.counts, strict=True)
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        temporary.write_bytes(pickle.dumps(content, protocol=protocol))
-        os.replace(temporary, path)
-    return path
+    return write_whole(path, pickle.dumps(content, protocol=protocol))
 
 
 def read_corenet_metadata(path: Path) -> CorenetMetadata:

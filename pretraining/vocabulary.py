@@ -142,17 +142,11 @@ class Vocabulary:
 
     def save(self, path: Path) -> Path:
         """Writes ``synset,name,count`` as csv, whole or not at all."""
-        path = Path(path)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_HEADER)
         writer.writerows(zip(self.synsets, self.names, self.counts, strict=True))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
-            temporary.write_text(text.getvalue(), encoding="ascii")
-            os.replace(temporary, path)
-        return path
+        return write_whole(path, text.getvalue().encode("ascii"))
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -176,6 +170,17 @@ class Vocabulary:
         if not counts:
             raise UserError(f"{path} holds no synset: {remedy}")
         return cls.of_counts(counts)
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Writes a file so that nobody sees half of it; its folder is made if missing."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    return path
 
 
 def labels_per_caption(sidecars: Iterable[Path]) -> list[int]:

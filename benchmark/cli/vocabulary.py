@@ -63,7 +63,8 @@ def command(
 
     if bool(labels) == bool(from_corenet):
         raise UserError("give either files of labels (or folders of them), or --from-corenet FILE.pkl")
-    sidecars = [path for entry in labels or [] for path in _sidecars(entry)]
+    found = [path for entry in labels or [] for path in _sidecars(entry)]
+    sidecars = list({path.resolve(): path for path in found}.values())  # each counts once
     if min_count is None:
         min_count = 1 if from_corenet or max_size else PAPER_MIN_COUNT
     with stoppable(), Display() as display:

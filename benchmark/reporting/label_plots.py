@@ -172,7 +172,7 @@ def _coverage_plot(lines: list[dict[str, Any]]) -> Canvas:
     axes.set_xlabel("path similarity asked for (1: the very synset)")
     axes.set_ylabel("labels with a class, %")
     axes.set_title("Coverage of target labels by the vocabulary")
-    axes.legend(loc="upper right")
+    axes.legend(loc="best")
     return canvas
 
 

@@ -162,7 +162,7 @@ def test_vocabulary_merges_counts(labels: Path, tmp_path: Path, capsys: pytest.C
     )
     files = [str(path) for path in labels.rglob("*.synsets.parquet")]
     assert vocabulary_from([*files, "--min-count", "2"], out) == {"dog.n.01": 4, "cat.n.01": 2}
-    assert vocabulary_from([str(labels), "--max-size", "1"], out) == {"dog.n.01": 4}
+    assert vocabulary_from([str(labels), *files, "--max-size", "1"], out) == {"dog.n.01": 4}
     assert vocabulary_from([str(labels / "b"), "--max-size", "9"], out)["dog.n.01"] == 2
 
 
