@@ -26,12 +26,10 @@ from typing import Any
 
 from backbones.errors import UserError
 from pretraining import captions, synsets
-from pretraining.caption_sources import Sample, kind_of, read_captions, stem_of
+from pretraining.caption_sources import GIVE_FILES, SIDECAR_SUFFIX, Sample, read_captions, stem_of
 
 PROTOCOL = 1  # raised whenever the same caption would get other labels
-_SUFFIX = ".synsets.parquet"
 _METADATA = "synset_labels"
-_GIVE_FILES = "give tar shards, .parquet, .jsonl or .txt files"
 _COMMAND = "run `python run_suite.py label {}`"
 _BLOCK = 1 << 18  # samples labelled and written at a time
 _BYTES_PER_WORKER = 256 << 20  # starting a process for less would take longer than the work
@@ -116,34 +114,7 @@ class LabelSummary:
 def sidecar_path(shard: Path, out: Path | None = None) -> Path:
     """Where the labels of a file are: beside it, or in the folder ``out``."""
     shard = Path(shard)
-    return (Path(out) if out else shard.parent) / f"{stem_of(shard)}{_SUFFIX}"
-
-
-def find_captions(entry: Path) -> list[Path]:
-    """A file of captions itself, or those in a folder and the folders below it, sorted.
-
-    Of a folder with tar shards these alone are taken: img2dataset writes a parquet of the same name beside
-    each. Sidecars and hidden files do not count.
-
-    Raises:
-        UserError: there is nothing, or a folder holds files of several other kinds.
-    """
-    entry = Path(entry)
-    if not entry.is_dir():
-        if not entry.is_file():
-            raise UserError(f"{entry} does not exist: {_GIVE_FILES}")
-        return [entry]
-    kinds: dict[str, list[Path]] = {}
-    for path in sorted(entry.rglob("*")):
-        kind = kind_of(path)
-        if kind and path.is_file() and not path.name.startswith(".") and not path.name.endswith(_SUFFIX):
-            kinds.setdefault(kind, []).append(path)
-    if ".tar" in kinds or len(kinds) == 1:
-        return kinds.get(".tar") or next(iter(kinds.values()))
-    if not kinds:
-        raise UserError(f"{entry} holds no captions: {_GIVE_FILES}")
-    held = " and ".join(f"{len(paths):,} {kind}" for kind, paths in kinds.items())
-    raise UserError(f"{entry} holds {held} files, any of which may be captions: name the files")
+    return (Path(out) if out else shard.parent) / f"{stem_of(shard)}{SIDECAR_SUFFIX}"
 
 
 def find_sidecars(folder: Path) -> list[Path]:
@@ -152,7 +123,7 @@ def find_sidecars(folder: Path) -> list[Path]:
     Raises:
         UserError: there is none.
     """
-    found = sorted(Path(folder).rglob(f"*{_SUFFIX}"))
+    found = sorted(Path(folder).rglob(f"*{SIDECAR_SUFFIX}"))
     if not found:
         raise UserError(f"{folder} holds no labels: {_COMMAND.format('SHARDS --out ' + str(folder))}")
     return found
@@ -184,7 +155,7 @@ def label_shards(
         UserError: no files, two files with the same sidecar, files that cannot be read to the end, or no
             usable caption in any. Whatever can be labelled has been when it is raised.
     """
-    shards = [Path(shard) for shard in shards if not Path(shard).name.endswith(_SUFFIX)]
+    shards = [Path(shard) for shard in shards if not Path(shard).name.endswith(SIDECAR_SUFFIX)]
     _check_distinct(shards, out)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -208,7 +179,7 @@ def label_shards(
 
 def _check_distinct(shards: list[Path], out: Path | None) -> None:
     if not shards:
-        raise UserError(f"no files to label: {_GIVE_FILES}")
+        raise UserError(f"no files to label: {GIVE_FILES}")
     origin: dict[Path, Path] = {}
     for shard in shards:
         target = sidecar_path(shard, out)

@@ -27,7 +27,7 @@ def command(
     from benchmark.console import Display
     from benchmark.interrupt import stoppable
     from benchmark.preparation import label
-    from pretraining.labelling import find_captions
+    from pretraining.caption_sources import find_captions
 
     found = [path for entry in captions for path in find_captions(entry)]
     with stoppable(), Display() as display:
