@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backbones.errors import UserError
 from benchmark.console import Display
 from benchmark.files import read_json, write_json
 from benchmark.names import suggest
 from benchmark.suite import Suite
+
+if TYPE_CHECKING:
+    from pretraining.labelling import LabelSummary
 
 
 def prepare_suite(suite: Suite, display: Display) -> None:
@@ -100,21 +104,25 @@ def label(shards: list[Path], out: Path | None, display: Display) -> None:
     from pretraining.labelling import label_shards
 
     job = display.job("label captions")
-    done = 0
+    start = time.monotonic()
 
-    def progress(shard: Path, captions: int) -> None:
-        nonlocal done
-        done += 1
-        job.report("files", done, len(shards))
+    def progress(shard: Path, so_far: LabelSummary) -> None:
+        job.report(f"{_pace(so_far, start)}files", so_far.files, len(shards))
 
     try:
         summary = label_shards(shards, out=out, progress=progress)
     finally:
         job.drop()
     first, *others = summary.lines()
-    job.finish(first)
+    job.finish(f"{_pace(summary, start)}{first}")
     for line in others:
         display.line(line)
+
+
+def _pace(summary: LabelSummary, start: float) -> str:
+    """``12,345 captions/s, ``; nothing where every file was labelled before."""
+    rate = summary.labelled_now / max(time.monotonic() - start, 1e-9)
+    return f"{rate:,.0f} captions/s, " if rate else ""
 
 
 def find_shards(pairs: Path) -> tuple[list[Path], list[Path]]:

@@ -25,6 +25,8 @@ from typing import Any
 from backbones.errors import UserError
 
 Sample = tuple[str, str | None, str | None]
+SIDECAR_SUFFIX = ".synsets.parquet"  # files of labels, which are no captions
+GIVE_FILES = "give tar shards, .parquet, .jsonl or .txt files"
 _CAPTION_NAMES = ("caption", "text", "TEXT")
 _KEY_NAMES = ("key", "uid")
 _BROKEN_TAR = (tarfile.TarError, EOFError, zlib.error, OSError)
@@ -39,7 +41,7 @@ def read_captions(path: Path) -> Iterator[Sample]:
     path = Path(path)
     _, reader = _format(path)
     if not path.is_file():
-        raise UserError(f"{path} does not exist: give tar shards, .parquet, .jsonl or .txt files")
+        raise UserError(f"{path} does not exist: {GIVE_FILES}")
     return _with_good_keys(reader(path))
 
 
@@ -53,6 +55,38 @@ def _with_good_keys(samples: Iterator[Sample]) -> Iterator[Sample]:
             yield key, caption, problem
 
 
+def find_captions(entry: Path) -> list[Path]:
+    """A file of captions itself, or those in a folder and the folders below it, sorted.
+
+    Of a folder with tar shards these alone are taken: img2dataset writes a parquet of the same name beside
+    each. Sidecars and hidden files do not count.
+
+    Raises:
+        UserError: there is nothing, or a folder holds files of several other kinds.
+    """
+    entry = Path(entry)
+    if not entry.is_dir():
+        if not entry.is_file():
+            raise UserError(f"{entry} does not exist: {GIVE_FILES}")
+        return [entry]
+    kinds: dict[str, list[Path]] = {}
+    for path in sorted(entry.rglob("*")):
+        kind = _kind_of(path)
+        if (
+            kind
+            and path.is_file()
+            and not path.name.startswith(".")
+            and not path.name.endswith(SIDECAR_SUFFIX)
+        ):
+            kinds.setdefault(kind, []).append(path)
+    if ".tar" in kinds or len(kinds) == 1:
+        return kinds.get(".tar") or next(iter(kinds.values()))
+    if not kinds:
+        raise UserError(f"{entry} holds no captions: {GIVE_FILES}")
+    held = " and ".join(f"{len(paths):,} {kind}" for kind, paths in kinds.items())
+    raise UserError(f"{entry} holds {held} files, any of which may be captions: name the files")
+
+
 def stem_of(path: Path) -> str:
     """A file's name without the ending that says its format ("00000.tar" -> "00000").
 
@@ -61,6 +95,14 @@ def stem_of(path: Path) -> str:
     """
     ending, _ = _format(Path(path))
     return Path(path).name[: -len(ending)]
+
+
+def _kind_of(path: Path) -> str | None:
+    """``.tar`` (packed or not), ``.parquet``, ``.jsonl`` or ``.txt``; None for any other file."""
+    for ending, reader in _READERS.items():
+        if path.name.lower().endswith(ending):
+            return ".tar" if reader is _read_tar else ending
+    return None
 
 
 def _format(path: Path) -> tuple[str, Callable[[Path], Iterator[Sample]]]:

@@ -6,7 +6,8 @@
 CoreNet calls ``nltk.word_tokenize``, which first splits the text into sentences with a trained Punkt model.
 ``tokenize`` uses the same splitter **untrained**, whether or not the model is installed, so that labels are
 the same everywhere. The trained model differs only after an abbreviation that it knows ("dr.", "st.", "u.s.")
-followed by more text: it leaves the period on the word, while the untrained one splits it off.
+followed by more text: it leaves the period on the word, while the untrained one splits it off. How often
+that matters is in METHODOLOGY.md.
 """
 
 from __future__ import annotations

@@ -26,11 +26,10 @@ from typing import Any
 
 from backbones.errors import UserError
 from pretraining import captions, synsets
-from pretraining.caption_sources import Sample, read_captions, stem_of
+from pretraining.caption_sources import GIVE_FILES, SIDECAR_SUFFIX, Sample, read_captions, stem_of
 from pretraining.machine import cores
 
 PROTOCOL = 1  # raised whenever the same caption would get other labels
-_SUFFIX = ".synsets.parquet"
 _METADATA = "synset_labels"
 _COMMAND = "run `python run_suite.py label {}`"
 _BLOCK = 1 << 18  # samples labelled and written at a time
@@ -46,6 +45,7 @@ _FUNCTION_WORDS = """
     upon us very via was we were what when where which while who whom whose why will with within without would
     you your 's n't 're 've 'll 'd 'm
 """
+FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 @dataclass
@@ -56,6 +56,7 @@ class LabelSummary:
         files: files labelled now or before.
         reused: those of them whose sidecar was there already.
         captions: captions that have a row.
+        labelled_now: those of them that were not labelled before.
         unlabelled: those of them without any synset.
         labels: synsets over all captions.
         bad: samples without a usable caption.
@@ -67,6 +68,7 @@ class LabelSummary:
     files: int = 0
     reused: int = 0
     captions: int = 0
+    labelled_now: int = 0
     unlabelled: int = 0
     labels: int = 0
     bad: int = 0
@@ -78,6 +80,7 @@ class LabelSummary:
         self.files += 1
         self.reused += reused
         self.captions += facts["count"]
+        self.labelled_now += 0 if reused else facts["count"]
         self.unlabelled += facts["unlabelled"]
         self.labels += facts["labels"]
         self.bad += facts["bad"]
@@ -112,7 +115,7 @@ class LabelSummary:
 def sidecar_path(shard: Path, out: Path | None = None) -> Path:
     """Where the labels of a file are: beside it, or in the folder ``out``."""
     shard = Path(shard)
-    return (Path(out) if out else shard.parent) / f"{stem_of(shard)}{_SUFFIX}"
+    return (Path(out) if out else shard.parent) / f"{stem_of(shard)}{SIDECAR_SUFFIX}"
 
 
 def find_sidecars(folder: Path) -> list[Path]:
@@ -121,7 +124,7 @@ def find_sidecars(folder: Path) -> list[Path]:
     Raises:
         UserError: there is none.
     """
-    found = sorted(Path(folder).rglob(f"*{_SUFFIX}"))
+    found = sorted(Path(folder).rglob(f"*{SIDECAR_SUFFIX}"))
     if not found:
         raise UserError(f"{folder} holds no labels: {_COMMAND.format('SHARDS --out ' + str(folder))}")
     return found
@@ -131,7 +134,7 @@ def label_shards(
     shards: Sequence[Path],
     out: Path | None = None,
     workers: int | None = None,
-    progress: Callable[[Path, int], None] | None = None,
+    progress: Callable[[Path, LabelSummary], None] | None = None,
 ) -> LabelSummary:
     """Writes the sidecar of every file that has none or a stale one.
 
@@ -144,7 +147,7 @@ def label_shards(
         out: folder for the sidecars (made if missing); without it they go beside the files.
         workers: processes. Without it one per core, but no more than one per 256 MiB; a single one is this
         one.
-        progress: called after each file with it and its number of captions.
+        progress: called after each file with it and the counts so far.
 
     Returns:
         Counts over all files, old and new.
@@ -153,7 +156,7 @@ def label_shards(
         UserError: no files, two files with the same sidecar, files that cannot be read to the end, or no
             usable caption in any. Whatever can be labelled has been when it is raised.
     """
-    shards = [Path(shard) for shard in shards if not Path(shard).name.endswith(_SUFFIX)]
+    shards = [Path(shard) for shard in shards if not Path(shard).name.endswith(SIDECAR_SUFFIX)]
     _check_distinct(shards, out)
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -165,7 +168,7 @@ def label_shards(
         facts, reused = outcome
         summary.add(facts, reused)
         if progress is not None:
-            progress(shard, facts["count"])
+            progress(shard, summary)
     if failures:
         more = f" ({len(failures) - 1} more files are bad)" if len(failures) > 1 else ""
         raise UserError(f"{failures[0]}{more}; {summary.files} of {len(shards)} files are labelled")
@@ -177,7 +180,7 @@ def label_shards(
 
 def _check_distinct(shards: list[Path], out: Path | None) -> None:
     if not shards:
-        raise UserError("no files to label: give tar shards, .parquet, .jsonl or .txt files")
+        raise UserError(f"no files to label: {GIVE_FILES}")
     origin: dict[Path, Path] = {}
     for shard in shards:
         target = sidecar_path(shard, out)
@@ -219,10 +222,9 @@ def _outcomes(shards: list[Path], out: Path | None, workers: int) -> Iterator[tu
 def _label_shard(shard: Path, out: Path | None) -> Outcome:
     """Labels one file unless its sidecar fits: what the sidecar says, and whether it was there."""
     try:
-        target = sidecar_path(shard, out)
         with suppress(UserError):
-            return _checked_facts(shard, target), True
-        return _write_sidecar(shard, target), False
+            return check_sidecar(shard, out), True
+        return _write_sidecar(shard, sidecar_path(shard, out)), False
     except UserError as error:
         return error
 
@@ -271,10 +273,14 @@ def _update_digest(hasher: Any, samples: Iterable[Sample]) -> None:
 
 
 def _unknown_words(texts: Iterable[str]) -> Iterator[str]:
-    lexicon, ignored = synsets.Lexicon.load(), set(_FUNCTION_WORDS.split())
+    lexicon = synsets.Lexicon.load()
     for text in texts:
         for word in captions.words(captions.clean(text)):
-            if word not in ignored and re.search("[a-z]", word) and lexicon.lemmatize(word) not in lexicon:
+            if (
+                word not in FUNCTION_WORDS
+                and re.search("[a-z]", word)
+                and lexicon.lemmatize(word) not in lexicon
+            ):
                 yield word
 
 
@@ -300,8 +306,8 @@ def read_sidecar(shard: Path, out: Path | None = None) -> dict[str, tuple[int, .
     """
     import pyarrow.parquet
 
+    check_sidecar(shard, out)
     target = sidecar_path(shard, out)
-    _checked_facts(Path(shard), target)
     table = pyarrow.parquet.read_table(target)
     lists = table.column("synsets").combine_chunks()
     values, ends = lists.values.to_pylist(), lists.offsets.to_pylist()
@@ -309,8 +315,12 @@ def read_sidecar(shard: Path, out: Path | None = None) -> dict[str, tuple[int, .
     return {key: tuple(values[a:b]) for key, (a, b) in zip(keys, pairwise(ends), strict=True)}
 
 
-def read_facts(sidecar: Path) -> dict[str, Any]:
+def read_facts(sidecar: Path, shard: Path | str = "SHARD") -> dict[str, Any]:
     """What a sidecar says of itself.
+
+    Args:
+        sidecar: the file of labels.
+        shard: what to label again, for the message of an error.
 
     Returns:
         protocol, count (rows), unlabelled, labels, bad, problems, unknown, captions (digest of keys and
@@ -325,22 +335,35 @@ def read_facts(sidecar: Path) -> dict[str, Any]:
     try:
         facts = json.loads(pyarrow.parquet.read_metadata(sidecar).metadata[_METADATA.encode()])
     except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{sidecar} is no file of labels: delete it and {_COMMAND.format('SHARD')}"
-        ) from error
+        raise UserError(f"{sidecar} is no file of labels: delete it and {_COMMAND.format(shard)}") from error
     if (protocol := facts.get("protocol")) != PROTOCOL:
         raise UserError(
             f"{sidecar} was made by version {protocol} of the labelling, this is {PROTOCOL}: "
-            + _COMMAND.format("SHARD")
+            + _COMMAND.format(shard)
         )
     return facts
 
 
-def _checked_facts(shard: Path, target: Path) -> dict[str, Any]:
-    command = _COMMAND.format(shard)
+def check_sidecar(shard: Path, out: Path | None = None, folder: Path | None = None) -> dict[str, Any]:
+    """Makes sure that a shard's labels are there and are its own, without reading them.
+
+    Args:
+        shard: the shard (not the sidecar).
+        out: the folder that was given when labelling, if any.
+        folder: what the message of an error says to label, if not the shard alone.
+
+    Returns:
+        What the sidecar says of itself (``read_facts``).
+
+    Raises:
+        UserError: as ``read_sidecar`` does.
+    """
+    shard, target = Path(shard), sidecar_path(shard, out)
+    again = f"{folder or shard}" if out is None else f"{folder or shard} --out {out}"
+    command = _COMMAND.format(again)
     if not target.is_file():
         raise UserError(f"{target} is missing: {command}")
-    facts = read_facts(target)
+    facts = read_facts(target, again)
     if shard.is_file() and any(facts.get(name) != value for name, value in _stamp(shard).items()):
         hasher = hashlib.sha256()
         _update_digest(hasher, read_captions(shard))

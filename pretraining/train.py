@@ -32,7 +32,7 @@ from pretraining.hooks import (
     peak_memory_bytes,
     write_progress,
 )
-from pretraining.labelling import read_sidecar, sidecar_path
+from pretraining.labelling import check_sidecar, read_sidecar, sidecar_path
 from pretraining.machine import software
 from pretraining.model import ImageTextModel
 from pretraining.objectives import OBJECTIVES, Objective
@@ -197,10 +197,9 @@ def _splits(pairs: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _labels(pairs: Path) -> Vocabulary:
-    """The vocabulary, once every shard is known to be labelled."""
+    """The vocabulary, once every shard is known to have labels of its own captions."""
     for shard in [shard for split in _splits(pairs) for shard in split]:
-        if not sidecar_path(shard).is_file():
-            raise UserError(f"{shard} has no labels: run python run_suite.py label {shard.parent}/*.tar")
+        check_sidecar(shard, folder=shard.parent)
     return Vocabulary.load(pairs / "vocabulary.csv")
 
 

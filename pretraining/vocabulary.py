@@ -73,7 +73,8 @@ class Vocabulary:
         read = 0
         for sidecar in sidecars:
             read += 1
-            for values in _label_blocks(Path(sidecar)):
+            for lists in _label_blocks(Path(sidecar)):
+                values = lists.flatten().to_numpy(zero_copy_only=False)
                 rows = numpy.minimum(numpy.searchsorted(offsets, values), len(offsets) - 1)
                 if (wrong := offsets[rows] != values).any():
                     raise UserError(
@@ -81,18 +82,40 @@ class Vocabulary:
                     )
                 counts += numpy.bincount(rows, minlength=len(offsets))
         order = numpy.argsort(-counts, kind="stable")
-        order = order[counts[order] >= max(min_count, 1)][:max_size]
+        order = order[counts[order] > 0]
         if len(order) == 0:
-            raise UserError(
-                f"no synset is in {max(min_count, 1)} captions of the {read} files of labels: "
-                "lower min_count or label more captions"
-            )
-        return cls._of({int(offsets[row]): int(counts[row]) for row in order})
+            raise UserError(f"no caption of the {read} files of labels has a synset: label more captions")
+        counted = cls.of_counts({int(offsets[row]): int(counts[row]) for row in order})
+        return counted.cut(min_count, max_size)
 
     @classmethod
-    def _of(cls, counts: dict[int, int]) -> Vocabulary:
+    def of_counts(cls, counts: dict[int, int]) -> Vocabulary:
+        """The vocabulary of counts that fall already; the order of equal ones is kept.
+
+        Raises:
+            KeyError: a key is no noun synset.
+        """
         lexicon = Lexicon.load()
         return cls(tuple(counts), tuple(map(lexicon.name, counts)), tuple(counts.values()))
+
+    def cut(self, min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+        """Its commonest synsets.
+
+        Args:
+            min_count: synsets in fewer captions are left out (V_tau = 500 is ``min_count=501``).
+            max_size: no more than so many are kept.
+
+        Raises:
+            UserError: none is left.
+        """
+        size = sum(count >= min_count for count in self.counts)
+        size = size if max_size is None else min(size, max_size)
+        if size < 1:
+            raise UserError(
+                f"no synset is in {min_count} captions, the commonest is in {max(self.counts)}: "
+                "lower min_count or label more captions"
+            )
+        return Vocabulary(self.synsets[:size], self.names[:size], self.counts[:size])
 
     @staticmethod
     def _checked(rows: Iterator[list[str]]) -> dict[int, int]:
@@ -119,17 +142,11 @@ class Vocabulary:
 
     def save(self, path: Path) -> Path:
         """Writes ``synset,name,count`` as csv, whole or not at all."""
-        path = Path(path)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_HEADER)
         writer.writerows(zip(self.synsets, self.names, self.counts, strict=True))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
-            temporary.write_text(text.getvalue(), encoding="ascii")
-            os.replace(temporary, path)
-        return path
+        return write_whole(path, text.getvalue().encode("ascii"))
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -140,7 +157,7 @@ class Vocabulary:
                 twice, or the counts do not fall.
         """
         path = Path(path)
-        remedy = "write it again from the labels (Vocabulary.count)"
+        remedy = "write it again with python run_suite.py vocabulary"
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -152,11 +169,41 @@ class Vocabulary:
             raise UserError(f"{path} line {rows.line_num}: {error}; {remedy}") from error
         if not counts:
             raise UserError(f"{path} holds no synset: {remedy}")
-        return cls._of(counts)
+        return cls.of_counts(counts)
+
+
+def write_whole(path: Path, data: bytes) -> Path:
+    """Writes a file so that nobody sees half of it; its folder is made if missing."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    return path
+
+
+def labels_per_caption(sidecars: Iterable[Path]) -> list[int]:
+    """How many captions have 0, 1, 2, ... labels.
+
+    Raises:
+        UserError: a file is no sidecar.
+    """
+    import numpy
+    import pyarrow.compute
+
+    found = numpy.zeros(0, dtype=numpy.int64)
+    for sidecar in sidecars:
+        for lists in _label_blocks(Path(sidecar)):
+            lengths = pyarrow.compute.list_value_length(lists).to_numpy(zero_copy_only=False)
+            counts = numpy.bincount(lengths, minlength=len(found))
+            counts[: len(found)] += found
+            found = counts
+    return found.tolist()
 
 
 def _label_blocks(sidecar: Path) -> Iterator[Any]:
-    """The labels of a sidecar, block by block, as arrays of offsets."""
+    """The labels of a sidecar, block by block, as Arrow's lists of offsets."""
     import pyarrow
     import pyarrow.parquet
 
@@ -166,6 +213,6 @@ def _label_blocks(sidecar: Path) -> Iterator[Any]:
     try:
         with pyarrow.parquet.ParquetFile(sidecar) as file:
             for batch in file.iter_batches(columns=["synsets"]):
-                yield batch.column(0).flatten().to_numpy(zero_copy_only=False)
+                yield batch.column(0)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{sidecar} cannot be read: label its captions again") from error

@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from backbones.errors import UserError
-from benchmark.cli import convert, doctor, label, listing, prepare, pretrain, report, run, whole_suite
+from benchmark.cli import (
+    convert,
+    doctor,
+    label,
+    listing,
+    match,
+    prepare,
+    pretrain,
+    report,
+    run,
+    vocabulary,
+    whole_suite,
+)
 from benchmark.cli.options import (
     RESULTS,
     DataOption,
@@ -59,6 +71,8 @@ app.command("list")(listing.command)
 app.command("pretrain")(pretrain.command)
 app.command("prepare")(prepare.command)
 app.command("label")(label.command)
+app.command("vocabulary")(vocabulary.command)
+app.command("match")(match.command)
 app.command("report")(report.command)
 app.command("convert")(convert.command)
 app.command("doctor")(doctor.command)

@@ -7,35 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.files import replacing
 from benchmark.names import slug
+from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
 from benchmark.reporting.results import Figure, Results
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-DPI = 160
 COLOURS = {None: "#8c8c8c", "clip": "#e08214", "catlip": "#1f4e9c"}
 OTHERS = ("#009e73", "#7b3294", "#a6611a", "#56b4e9")
 MARKERS = {None: "D", "clip": "s", "catlip": "o"}
 OTHER_MARKERS = ("^", "v", "P", "X", "*", "<", ">")
 NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e3e3e3",
-    "grid.linewidth": 0.8,
-    "figure.constrained_layout.use": True,
-    "legend.frameon": False,
-    # Names of backbones are text: a dollar sign in one starts no formula.
-    "text.parse_math": False,
-}
 
 
 @dataclass(frozen=True)
@@ -66,17 +49,17 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
             figures = {name: figure for name, figure in figures.items() if figure.metric}
             if not figures:
                 continue
-            files.append(_save(_comparison(task, figures, looks), folder / f"{slug(key)}.png"))
+            files.append(save(_comparison(task, figures, looks), folder / f"{slug(key)}.png"))
             if canvas := _against_cost(results, task, figures, looks):
-                files.append(_save(canvas, folder / f"{slug(key)}_against_cost.png"))
+                files.append(save(canvas, folder / f"{slug(key)}_against_cost.png"))
         if canvas := _losses(histories, looks):
-            files.append(_save(canvas, folder / "pretraining_loss.png"))
+            files.append(save(canvas, folder / "pretraining_loss.png"))
     return files
 
 
 def _comparison(task: str, figures: dict[str, Figure], looks: dict[str, Look]) -> Canvas:
     """One line per backbone: the figure, its interval, and, thin, its interval over classes."""
-    canvas, axes = _canvas(7.0, 1.5 + 0.5 * len(figures))
+    canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(figures))
     for position, (name, figure) in enumerate(figures.items()):
         metric, look = figure.metric, looks[name]
         if figure.over_classes:
@@ -116,7 +99,7 @@ def _against_cost(
     paid = [name for name in figures if seconds[name]]
     if not paid:
         return None
-    canvas, axes = _canvas(6.4, 4.2)
+    canvas, axes = new_canvas(6.4, 4.2)
     longest, handles = max(seconds[name] for name in paid), []
     for name in random:
         metric, look = figures[name].metric, looks[name]
@@ -150,7 +133,7 @@ def _losses(histories: dict[str, Path], looks: dict[str, Look]) -> Canvas | None
     curves = {name: curve for name, curve in curves.items() if len(curve["loss"]) > 1}
     if not curves:
         return None
-    canvas, panels = _canvases(1.2 + 3.6 * len(curves), 3.4, len(curves))
+    canvas, panels = new_canvases(1.2 + 3.6 * len(curves), 3.4, len(curves))
     for axes, (name, curve) in zip(panels, curves.items(), strict=True):
         colour = looks[name].colour if name in looks else OTHERS[0]
         axes.plot(*zip(*curve["loss"], strict=True), color=colour, lw=1, alpha=0.35, label="training batches")
@@ -207,25 +190,6 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
     return [
         (x, sum(y for _, y in window) / len(window)) for (x, _), window in zip(points, windows, strict=True)
     ]
-
-
-def _canvas(width: float, height: float) -> tuple[Canvas, Axes]:
-    canvas, panels = _canvases(width, height, 1)
-    return canvas, panels[0]
-
-
-def _canvases(width: float, height: float, count: int) -> tuple[Canvas, list[Axes]]:
-    """A figure of its own, outside pyplot: nothing global is touched and no display is asked for."""
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(width, height))
-    return canvas, list(canvas.subplots(1, count, squeeze=False)[0])
-
-
-def _save(canvas: Canvas, path: Path) -> Path:
-    with replacing(path) as temporary:
-        canvas.savefig(temporary, dpi=DPI)
-    return path
 
 
 def _axis_label(figure: Figure) -> str:

@@ -68,7 +68,7 @@ def summary_csv(results: Results) -> str:
                 f"{task}_status": figure.status,
             }
         lines.append(line)
-    return _csv(lines)
+    return csv_text(lines)
 
 
 def cells_csv(results: Results) -> str:
@@ -101,7 +101,7 @@ def cells_csv(results: Results) -> str:
                 else dict.fromkeys(("value", "low", "high", "n", "unit", "method"))
             )
             lines.append({**base, "metric": name, **values, **about})
-    return _csv(lines)
+    return csv_text(lines)
 
 
 def figure_text(figure: Figure) -> str:
@@ -181,7 +181,8 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else format(value, form)
 
 
-def _csv(lines: list[dict[str, Any]]) -> str:
+def csv_text(lines: list[dict[str, Any]]) -> str:
+    """Lines of the same keys as CSV with a header; there must be one at least."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()

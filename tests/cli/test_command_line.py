@@ -64,7 +64,10 @@ def test_list_shows_what_matches(capsys):
     assert {"demo", "smoke"} <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
 
 
-@pytest.mark.parametrize("command", ["", "run", "list", "pretrain", "prepare", "label", "report", "doctor"])
+COMMANDS = ["run", "list", "pretrain", "prepare", "label", "vocabulary", "match", "report", "doctor"]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_help_shows_an_example(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert main([*command.split(), "--help"]) == 0

@@ -18,7 +18,14 @@ import pytest
 from backbones.errors import UserError
 from pretraining import labelling
 from pretraining.caption_sources import read_captions, stem_of
-from pretraining.labelling import find_sidecars, label_shards, read_facts, read_sidecar, sidecar_path
+from pretraining.labelling import (
+    LabelSummary,
+    find_sidecars,
+    label_shards,
+    read_facts,
+    read_sidecar,
+    sidecar_path,
+)
 from pretraining.synsets import label
 
 Files = list[tuple[str, bytes]]
@@ -50,14 +57,16 @@ def test_labels_of_a_shard(tmp_path: Path) -> None:
         tmp_path / "00000.tar", "a dog and a Cat.", "the of", "red%20house & dog dogs", "wug wug blick"
     )
     seen = []
-    summary = label_shards([path], progress=lambda *done: seen.append(done))
+    summary = label_shards(
+        [path], progress=lambda path, so_far: seen.append((path, so_far.captions, so_far.labelled_now))
+    )
     assert read_sidecar(path) == {
         "00000": label("dog cat"),
         "00001": (),
         "00002": label("red house dog"),
         "00003": (),
     }
-    assert seen == [(path, 4)]
+    assert seen == [(path, 4, 4)]
     assert (summary.captions, summary.unlabelled, summary.labels, summary.bad, summary.reused) == (
         4,
         2,
@@ -142,6 +151,7 @@ def test_a_second_run_writes_nothing(tmp_path: Path) -> None:
     second = label_shards([*paths, sidecar_path(paths[0])])  # as a wildcard of the shell would give them
     assert [sidecar_path(path).stat().st_mtime_ns for path in paths] == before
     assert (second.reused, second.captions, second.labels) == (2, first.captions, first.labels)
+    assert (first.labelled_now, second.labelled_now) == (first.captions, 0)
     assert second.unknown == first.unknown
 
 
@@ -268,7 +278,7 @@ def test_an_interrupted_run_leaves_no_half_sidecar(tmp_path: Path, monkeypatch: 
     paths = [shard(tmp_path / f"{n}.tar", "a dog") for n in range(2)]
     monkeypatch.setattr(labelling, "_BLOCK", 1)
 
-    def stop(path: Path, _: int) -> None:
+    def stop(path: Path, _: LabelSummary) -> None:
         monkeypatch.setattr(labelling.synsets, "label_arrays", lambda texts: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
@@ -276,6 +286,31 @@ def test_an_interrupted_run_leaves_no_half_sidecar(tmp_path: Path, monkeypatch: 
     assert sorted(tmp_path.iterdir()) == sorted([*paths, sidecar_path(paths[0])])
     monkeypatch.undo()
     assert label_shards(paths).reused == 1
+
+
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    paths = [shard(tmp_path / f"{n}.tar", f"dog{n}", "cat") for n in range(3)]
+    shard(paths[1], "a dog", "wait here", "a bird")
+    code = """
+import sys, time
+from pathlib import Path
+from pretraining import labelling
+label_arrays = labelling.synsets.label_arrays
+def waiting(texts):
+    if "wait here" in texts:
+        print("half of the second file is written", flush=True)
+        time.sleep(60)
+    return label_arrays(texts)
+labelling.synsets.label_arrays, labelling._BLOCK = waiting, 1
+labelling.label_shards([*map(Path, sys.argv[1:])], workers=1)
+"""
+    with subprocess.Popen([sys.executable, "-c", code, *paths], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline()
+        run.kill()
+    assert find_sidecars(tmp_path) == [sidecar_path(paths[0])]
+    assert label_shards(paths).reused == 1
+    assert find_sidecars(tmp_path) == [*map(sidecar_path, paths)]
+    assert list(read_sidecar(paths[1]).values()) == [label("dog"), label("wait here"), label("bird")]
 
 
 def test_blocks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,8 +163,22 @@ def test_impossible_recipes_are_refused_in_one_line(pairs, config, tmp_path, ove
 
 def test_unlabelled_shards_name_the_command(pairs, config, tmp_path):
     (pairs / "train" / "00002.synsets.parquet").unlink()
-    with pytest.raises(UserError, match=r"00002\.tar.*run_suite\.py label"):
+    command = rf"run `python run_suite\.py label {pairs}/train`"
+    with pytest.raises(UserError, match=rf"00002\.synsets\.parquet is missing: {command}"):
         pretrain(config, tmp_path / "out", {"pairs": pairs})
+
+
+def test_labels_of_other_captions_or_another_version_name_the_command(pairs, config, tmp_path, monkeypatch):
+    shard, folder = pairs / "train" / "00002.tar", pairs / "train"
+    before = shard.read_bytes()
+    shard.write_bytes(before.replace(b"a dog number", b"a fox number"))
+    with pytest.raises(UserError, match=rf"other captions than {shard} holds now: .*label {folder}`"):
+        pretrain(config, tmp_path / "out", {"pairs": pairs})
+    shard.write_bytes(before)  # the same captions at another time
+    monkeypatch.setattr("pretraining.labelling.PROTOCOL", 2)
+    with pytest.raises(UserError, match=rf"version 1 of the labelling, this is 2: .*label {folder}`"):
+        pretrain(config, tmp_path / "out", {"pairs": pairs})
+    assert not (tmp_path / "out" / "backbone.json").exists()
 
 
 def test_missing_data_and_configs_are_named(config, tmp_path):

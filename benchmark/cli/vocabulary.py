@@ -1,0 +1,128 @@
+"""``vocabulary``: mined labels, or CoreNet's pickle, to the classes of CatLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli.options import DebugOption
+
+if TYPE_CHECKING:
+    from benchmark.console import Display
+    from pretraining.vocabulary import Vocabulary
+
+PAPER_MIN_COUNT = 501  # the paper keeps synsets in more than V_tau = 500 captions
+
+
+def command(
+    labels: Annotated[
+        list[Path] | None, typer.Argument(help="Files of labels (*.synsets.parquet), or folders of them.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The csv to write.")] = Path("vocabulary.csv"),
+    min_count: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Leave out synsets of fewer captions. The paper's 'more than 500' is 501.",
+            show_default="501; 1 with --max-size or --from-corenet",
+        ),
+    ] = None,
+    max_size: Annotated[
+        int | None, typer.Option(min=1, help="Keep only the commonest so many.", show_default="all")
+    ] = None,
+    from_corenet: Annotated[
+        Path | None, typer.Option("--from-corenet", metavar="FILE.pkl", help="Import CoreNet's vocabulary.")
+    ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            "--metadata", metavar="FILE.pkl", help="Also import CoreNet's metadata, to a json beside the csv."
+        ),
+    ] = None,
+    to_corenet: Annotated[
+        Path | None, typer.Option("--to-corenet", metavar="FILE.pkl", help="Also write it for CoreNet.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Folder for plots of all synsets, with their numbers.")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Count mined synsets over files of labels and keep the common ones: the classes that CatLIP learns.
+
+    Example: [bold]python run_suite.py vocabulary cc3m/train --out cc3m/vocabulary.csv --plots plots[/bold]
+    """
+    from rich.console import Console
+
+    from backbones.errors import UserError
+    from benchmark.console import Display
+    from benchmark.interrupt import stoppable
+    from pretraining.corenet_vocabulary import read_corenet_vocabulary, write_corenet_vocabulary
+
+    if bool(labels) == bool(from_corenet):
+        raise UserError("give either files of labels (or folders of them), or --from-corenet FILE.pkl")
+    found = [path for entry in labels or [] for path in _sidecars(entry)]
+    sidecars = list({path.resolve(): path for path in found}.values())  # each counts once
+    if min_count is None:
+        min_count = 1 if from_corenet or max_size else PAPER_MIN_COUNT
+    with stoppable(), Display() as display:
+        if metadata is not None:
+            _import_metadata(metadata, out.with_suffix(".metadata.json"), display)
+        counted = read_corenet_vocabulary(from_corenet) if from_corenet else _count(sidecars, display)
+        if plots is not None:
+            from benchmark.reporting.label_plots import write_corpus_plots
+            from pretraining.vocabulary import labels_per_caption
+
+            histogram = labels_per_caption(sidecars) if sidecars else None
+            for path in write_corpus_plots(counted, histogram, plots):
+                display.line(str(path))
+        vocabulary = counted.cut(min_count, max_size)
+        vocabulary.save(out)
+        if to_corenet is not None:
+            display.line(str(write_corenet_vocabulary(vocabulary, to_corenet)))
+    commonest = ", ".join(vocabulary.names[:5])
+    Console().print(
+        f"{out}: {len(vocabulary):,} of {len(counted):,} synsets, each in {vocabulary.counts[-1]:,} captions "
+        f"or more; commonest: {commonest}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _sidecars(entry: Path) -> list[Path]:
+    """A file of labels itself, or those of a folder."""
+    from pretraining.labelling import find_sidecars
+
+    return find_sidecars(entry) if entry.is_dir() else [entry]
+
+
+def _count(sidecars: list[Path], display: Display) -> Vocabulary:
+    from pretraining.vocabulary import Vocabulary
+
+    job = display.job("count synsets")
+
+    def shown() -> Iterator[Path]:
+        for done, path in enumerate(sidecars):
+            job.report("files", done, len(sidecars))
+            yield path
+
+    try:
+        counted = Vocabulary.count(shown())
+    finally:
+        job.drop()
+    job.finish(f"{len(sidecars):,} files of labels")
+    return counted
+
+
+def _import_metadata(pickled: Path, target: Path, display: Display) -> None:
+    from benchmark.files import write_json
+    from pretraining.corenet_vocabulary import read_corenet_metadata
+
+    metadata = read_corenet_metadata(pickled)
+    write_json(target, metadata.as_json())
+    display.line(
+        f"{target}: {len(metadata.tar_file_names):,} tar files, at most {metadata.most_captions:,} captions"
+    )

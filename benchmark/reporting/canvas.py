@@ -1,0 +1,50 @@
+"""What all plots share: style, canvases outside pyplot, and files that are replaced whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+DPI = 160
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.8,
+    "figure.constrained_layout.use": True,
+    "legend.frameon": False,
+    # Names of backbones are text: a dollar sign in one starts no formula.
+    "text.parse_math": False,
+}
+
+
+def new_canvas(width: float, height: float) -> tuple[Canvas, Axes]:
+    """A figure of one panel; the size is in inches."""
+    canvas, panels = new_canvases(width, height, 1)
+    return canvas, panels[0]
+
+
+def new_canvases(width: float, height: float, count: int) -> tuple[Canvas, list[Axes]]:
+    """A figure of its own, outside pyplot: nothing global is touched and no display is asked for."""
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(width, height))
+    return canvas, list(canvas.subplots(1, count, squeeze=False)[0])
+
+
+def save(canvas: Canvas, path: Path) -> Path:
+    """Write the figure in the format that the path's suffix names."""
+    with replacing(path) as temporary:
+        canvas.savefig(temporary, dpi=DPI)
+    return path
