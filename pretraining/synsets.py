@@ -92,7 +92,12 @@ class Lexicon:
     def label(self, token: str) -> int | None:
         """The label of one token of a cleaned caption, or None."""
         if token.endswith(("s", "men")) or token in self._forms:
-            token = self.lemmatize(token)
+            if token[-1] == "s" and token[-2:] != "es" and token not in self._forms:
+                base = token[:-1]  # the one rule that applies, without lemmatize's lists
+                if base in self._headed or base in self._others:
+                    token = base
+            else:
+                token = self.lemmatize(token)
         return self._headed.get(token)
 
     def __getstate__(self) -> dict[str, object]:
@@ -171,7 +176,8 @@ class _ChunkLabels(dict):
     def __missing__(self, chunk: str) -> int:
         found = self._before.get(chunk)
         if found is None:
-            if chunk.isalnum() and chunk.isascii() and (word := chunk.lower()) not in captions.TAKEN_APART:
+            word = captions.plain_word(chunk)
+            if word is not None:
                 found = self._label(word) or 0
             else:
                 found = self._label_of_words(captions.words_of_raw_chunk(chunk))
@@ -247,7 +253,7 @@ class Labeller:
             (ends, values), (more_ends, more) = map(self.label_arrays, (texts[:half], texts[half:]))
             return numpy.concatenate((ends, ends[-1] + more_ends[1:])), numpy.concatenate((values, more))
         try:
-            column = pyarrow.array(texts, pyarrow.large_string())
+            column = pyarrow.array(texts, pyarrow.string())
         except UnicodeEncodeError:  # half of a surrogate pair
             return _flat(self.label_many(texts))
         lists = pyarrow.compute.split_pattern(column, pattern=" ")
