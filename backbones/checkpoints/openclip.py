@@ -82,11 +82,17 @@ def load(rest: str) -> ViT:
     if vision.get("timm_model_name"):
         trunk = _timm_trunk(vision, config["embed_dim"], path)
         tensors, report = rename(state, _timm_rule, path, "openclip")
-        preprocess = preprocess or dict(trunk.pretrained_cfg)
+        theirs = dict(trunk.pretrained_cfg)
+        preprocess = preprocess or {
+            **theirs,
+            "resize_mode": "squash" if theirs.get("crop_mode") == "squash" else None,
+        }
         size = trunk.patch_embed.img_size[0]
     else:
         tensors, report, trunk = _own(state, vision, bool(config.get("quick_gelu")), path)
         size = trunk.image_size
+    if preprocess.get("resize_mode") == "longest":
+        raise UserError(f"{path}: images are padded to a square, which is not supported: use another model")
     return assemble(trunk, tensors, report, path, _preprocessing(size, preprocess))
 
 
@@ -99,6 +105,7 @@ def _preprocessing(size: int, values: dict[str, Any]) -> Preprocessing:
         tuple(values.get("mean") or CLIP_MEAN),
         tuple(values.get("std") or CLIP_STD),
         values.get("interpolation") or "bicubic",
+        resize_mode=values.get("resize_mode") or "shortest",
     )
 
 
@@ -193,7 +200,10 @@ def _config(path: Path, options: dict[str, str]) -> tuple[dict[str, Any], dict[s
             raise UserError(f"OpenCLIP has no weights {tag!r} of {name}: its tags begin with {tags}")
         return {**config, "quick_gelu": values.get("quick_gelu", config.get("quick_gelu"))}, values
     tagged = [get_pretrained_cfg(name, tag) for tag in list_pretrained_tags_by_model(name)]
-    ways = {(tuple(v.get("mean") or ()), tuple(v.get("std") or ()), v.get("interpolation")) for v in tagged}
+    ways = {
+        (tuple(v.get("mean") or ()), tuple(v.get("std") or ()), v.get("interpolation"), v.get("resize_mode"))
+        for v in tagged
+    }
     if len(ways) > 1:
         raise UserError(
             f"{path}: OpenCLIP's {name} models differ in their preprocessing: name the one it is, "

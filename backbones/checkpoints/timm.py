@@ -79,6 +79,7 @@ def _preprocessing(model: nn.Module, **overrides: Any) -> Preprocessing:
         std=tuple(config["std"]),
         interpolation=config["interpolation"],
         crop_pct=config["crop_pct"],
+        resize_mode="squash" if config.get("crop_mode") == "squash" else "shortest",
     )
 
 
@@ -137,7 +138,7 @@ def _load_folder(folder: Path) -> ViT:
         raise UserError(f"{folder} has no {_FOLDER_WEIGHTS[0]}: name the file of weights as timm:{name}:FILE")
     _known(name)
     shown = config.get("pretrained_cfg") or {}
-    keys = ("input_size", "mean", "std", "interpolation", "crop_pct")
+    keys = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
     overrides = {key: shown[key] for key in keys if key in shown}
     return _load_file(name, found[0], dict(config.get("model_args") or {}), overrides)
 
