@@ -108,6 +108,8 @@ _SCALE = re.compile(r"encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1")
 
 
 def digest(rest: str) -> str:
+    """Digest of the weights and configurations; a folder of another kind of model is refused at once."""
+    _config(Path(rest).expanduser())
     return weights_digest("hf", rest)
 
 
