@@ -117,7 +117,12 @@ RELEASED: tuple[Entry, ...] = (
         "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
     ),
     _timm(
-        "vit_base_patch16_clip_quickgelu_224.openai", "ViT-B/16, 224 px", "CLIP", "WIT-400M (OpenAI)", _WIT
+        "vit_base_patch16_clip_quickgelu_224.openai",
+        "ViT-B/16, 224 px",
+        "CLIP",
+        "WIT-400M (OpenAI)",
+        _WIT,
+        repository="vit_base_patch16_clip_224.openai",
     ),
     _timm(
         "vit_base_patch16_clip_224.openai",
