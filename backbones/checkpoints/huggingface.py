@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbones.checkpoints.recognise import advice
+from backbones.checkpoints.recognise import advice, check_folder
 from backbones.checkpoints.state import (
     Dropped,
     KeyReport,
@@ -148,6 +148,7 @@ def load(rest: str) -> ViT:
 
 def _config(folder: Path) -> tuple[str, dict[str, Any]]:
     path = folder / "config.json"
+    check_folder(folder, "hf")
     if folder.is_file():
         raise UserError(
             f"{folder} is a file: name the folder with config.json and model.safetensors (hf:FOLDER)"
@@ -157,7 +158,8 @@ def _config(folder: Path) -> tuple[str, dict[str, Any]]:
         kind = config["model_type"]
     except FileNotFoundError:
         raise UserError(
-            f"{path} does not exist: name a folder as transformers saves it (hf:FOLDER)"
+            f"{path} does not exist: name a folder as transformers saves it (hf:FOLDER); the hub's come with "
+            "hf download REPOSITORY --local-dir FOLDER"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not transformers' description of a model ({error!r})") from None

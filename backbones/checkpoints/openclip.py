@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.checkpoints import clip_keys
-from backbones.checkpoints.recognise import advice
+from backbones.checkpoints.recognise import advice, check_folder
 from backbones.checkpoints.state import Dropped, read_state, rename, split_options, weights_digest
 from backbones.errors import UserError
 
@@ -44,10 +44,27 @@ _UNSUPPORTED = (
 
 def digest(rest: str) -> str:
     """Digest of the weights, of the config beside them and of the options."""
-    path, _ = split_options(rest, OPTIONS)
+    path, options = split_options(rest, OPTIONS)
+    _check_there(path, options)
     config = path.parent / CONFIG
     beside = weights_digest("openclip", str(config)) if path.is_file() and config.is_file() else ""
     return weights_digest("openclip", rest, OPTIONS) + beside
+
+
+def _check_there(path: Path, options: dict[str, str]) -> None:
+    """Weights of OpenCLIP's table are fetched by OpenCLIP, not here; the way is told.
+
+    Raises:
+        UserError: the file of a known tag does not exist, or the folder is another source's.
+    """
+    if path.is_dir():
+        check_folder(path, "openclip")
+    tag = options.get("pretrained")
+    if path.exists() or not tag:
+        return
+    model = options.get("model", path.stem)
+    fetch = f"import open_clip as o; print(o.download_pretrained(o.get_pretrained_cfg('{model}', '{tag}')))"
+    raise UserError(f'{path} does not exist: fetch it with  python -c "{fetch}"  and name the file it prints')
 
 
 def describe(rest: str) -> dict[str, Any]:
@@ -65,6 +82,7 @@ def load(rest: str) -> ViT:
     from backbones.checkpoints.assemble import assemble
 
     path, options = split_options(rest, OPTIONS)
+    _check_there(path, options)
     if path.is_dir():
         found = [path / name for name in _WEIGHTS if (path / name).is_file()]
         if not found or not (path / CONFIG).is_file():

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from backbones import download
+from backbones.checkpoints.recognise import check_folder
 from backbones.digest import digest as digest_of
 from backbones.digest import file_digest
 from backbones.errors import UserError
@@ -42,6 +43,7 @@ def digest(rest: str) -> str:
     if Path(rest).is_dir():
         from backbones.checkpoints.state import weights_digest
 
+        check_folder(Path(rest), "timm")
         return weights_digest("timm", rest)
     name, file = _split(rest)
     if file:
@@ -223,6 +225,7 @@ def load(rest: str) -> ViT:
 
 
 def _load_folder(folder: Path) -> ViT:
+    check_folder(folder, "timm")
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 import os
 
+import open_clip
 import pytest
 import timm
 import torch
@@ -76,6 +77,16 @@ def test_a_name_without_weights_says_so():
             ask("timm:vit_tiny_patch16_224.nope")
     with pytest.raises(UserError, match="no weights of 'vit_base_patch16_18x2_224': name random:"):
         load_backbone("timm:vit_base_patch16_18x2_224")
+
+
+def test_openclips_and_transformers_own_ways_are_told():
+    asked = "openclip:/no/ViT-B-16.pt?pretrained=laion2b_s34b_b88k"
+    for ask in (load_backbone, catalog.backbone_digest):
+        with pytest.raises(UserError, match=r"fetch it with .*get_pretrained_cfg\('ViT-B-16', 'laion2b_s34b"):
+            ask(asked)
+        with pytest.raises(UserError, match=r"hf download REPOSITORY --local-dir FOLDER"):
+            ask("hf:openai/clip-vit-base-patch16")
+    assert callable(open_clip.download_pretrained) and open_clip.get_pretrained_cfg("ViT-B-16", "openai")
 
 
 def test_other_sources_need_no_permission():

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from small import image, randomise, same
 
 from backbones import UserError, load_backbone
+from backbones.catalog import backbone_digest
 from backbones.checkpoints import run
 from backbones.checkpoints.trunk import build_trunk
 from backbones.convert import convert
@@ -135,6 +136,26 @@ def test_transformers_computes_the_same(kind, tmp_path):
             same(vit(image(height, width)), pooled, hidden[:, prefix:])
     processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "out", use_fast=False)
     assert tuple(processor.image_mean) == PREPROCESSING.mean
+
+
+@pytest.mark.parametrize("read", ["run", "timm", "openclip", "hf"])
+@pytest.mark.parametrize("written", ["suite", "timm", "openclip", "hf"])
+def test_a_folder_under_another_source_is_told_its_name(written, read, tmp_path):
+    name = saved(tmp_path / "first", replace(BASE, embed_class=False))
+    proper, _ = convert(name, tmp_path / "out", written)
+    asked = f"{read}:{tmp_path / 'out'}"
+    if asked == proper:
+        assert backbone_digest(asked)
+        return
+    for ask in (load_backbone, backbone_digest):
+        with pytest.raises(UserError, match=f"weights, not {read}: name it {proper}$"):
+            ask(asked)
+
+
+def test_a_squashed_crop_survives_in_timms_format(tmp_path):
+    shown = replace(PREPROCESSING, crop_pct=0.8, resize_mode="squash")
+    written, notes = convert(saved(tmp_path / "first", BASE, shown), tmp_path / "out", "timm")
+    assert notes == [] and load_backbone(written).preprocessing == shown
 
 
 def test_what_a_format_does_not_keep_is_said(tmp_path):
