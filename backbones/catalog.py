@@ -2,7 +2,8 @@
 
 Another package adds a source by an entry point in the group ``catlip_transfer.backbones``. Its name is the
 source's (the word before the colon); it refers to a module or object with `load(rest) -> ViT` and, where they
-make sense, `digest(rest) -> str`, `describe(rest) -> dict` and `entries() -> iterable of Entry or
+make sense, `digest(rest) -> str` (it refuses what is cheap to know wrong), `describe(rest) -> dict`,
+`ready(rest)` (it refuses weights that are not on this machine) and `entries() -> iterable of Entry or
 (name, summary)`. It should import torch inside `load` only, so that listing stays quick.
 """
 
@@ -22,7 +23,7 @@ from backbones.released import RELEASED, Entry
 if TYPE_CHECKING:
     from backbones.vit import ViT
 
-__all__ = ["GROUP", "SOURCES", "Entry", "backbone_digest", "describe", "list_backbones", "load"]
+__all__ = ["GROUP", "SOURCES", "Entry", "backbone_digest", "describe", "list_backbones", "load", "ready"]
 
 _log = logging.getLogger(__name__)
 
@@ -96,29 +97,62 @@ def _random(rest: str, seed: int) -> ViT:
         from backbones.vit import random_vit
 
         return random_vit(ARCHITECTURES[rest], seed).eval()
-    if close := difflib.get_close_matches(rest, ARCHITECTURES, n=3):
-        hint = f"did you mean {', '.join(close)}?"
-    else:
-        hint = "see python run_suite.py list backbones"
-    if "conv16" in rest:
-        raise UserError(f"unknown architecture {rest!r}: {hint}")
+    _check_random(rest)
     import torch
 
     from backbones.checkpoints import timm
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        try:
-            return timm.build(rest)
-        except UserError as error:
-            raise UserError(f"unknown architecture {rest!r}, here or in timm: {hint}") from error
+        return timm.build(rest)
+
+
+def _check_random(rest: str) -> None:
+    """Refuse an architecture that neither this suite nor timm knows. timm is asked last: it needs torch.
+
+    Raises:
+        UserError: there is no such plain ViT.
+    """
+    if rest in ARCHITECTURES:
+        return
+    if close := difflib.get_close_matches(rest, ARCHITECTURES, n=3):
+        hint = f"did you mean {', '.join(close)}?"
+    else:
+        hint = "see python run_suite.py list backbones"
+    if "conv16" in rest:
+        raise UserError(f"unknown architecture {rest!r}: {hint}")
+    from backbones.checkpoints import timm
+
+    try:
+        timm.check(rest)
+    except UserError as error:
+        raise UserError(f"unknown architecture {rest!r}, here or in timm: {hint}") from error
+
+
+def ready(name: str) -> None:
+    """Refuse, before a long run begins, weights that are not on this machine and may not be fetched.
+
+    Raises:
+        UserError: the message says how they are to be had.
+    """
+    _, rest, reader = _split(name)
+    if hasattr(reader, "ready"):
+        reader.ready(rest)
 
 
 def backbone_digest(name: str) -> str:
-    """What identifies a backbone's weights (`random:` weights are told apart by a cell's seed). No torch."""
+    """What identifies a backbone's weights (`random:` weights are told apart by a cell's seed).
+
+    No torch, except for names of timm's architectures, which only timm knows.
+
+    Raises:
+        UserError: what is cheap to know wrong: an unknown architecture, a missing or truncated file, a web
+            page, safetensors of another source.
+    """
     source, rest, reader = _split(name)
     if reader is not None:
         return reader.digest(rest) if hasattr(reader, "digest") else digest([source, rest])
+    _check_random(rest)
     shape = ARCHITECTURES[rest].to_dict() if rest in ARCHITECTURES else rest
     return digest(["random", shape])
 

@@ -1,4 +1,7 @@
-"""Released weights that the catalogue lists: what they are and where to get them. Nothing is fetched."""
+"""Released weights that the catalogue lists: what they are and where to get them. Nothing is fetched.
+
+What can be compared with the installed timm and open_clip is compared by tests/backbones/test_every_name.py.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,15 @@ class Entry(NamedTuple):
 
 
 _CORENET = "https://docs-assets.developer.apple.com/ml-research/models/corenet/v0.1.0"
-_APPLE = "Apple's, see LICENSE of apple/corenet"
+_APPLE = "Apple's own, LICENSE of apple/corenet"
 _LENGTH = "200k iterations at batch 65,536 (arXiv 2404.15653)"
 
 
 def _catlip(size: str, shape: str) -> list[Entry]:
+    """Weights linked in projects/catlip of apple/corenet, README-pretraining and README-single-label."""
+    title = f"{shape} with convolutional stem, 224 px"
     where = f"{_CORENET}/catlip/pretrained_models/vit_{size}.pt"
     tuned = f"{_CORENET}/catlip/image-classification/imagenet-1k/vit_{size}.pt"
-    title = f"{shape} with convolutional stem, 224 px"
     return [
         Entry(f"corenet:vit_{size}.pt", title, "CatLIP", "DataComp-1.3B", _LENGTH, _APPLE, where),
         Entry(
@@ -54,56 +58,89 @@ def _catlip(size: str, shape: str) -> list[Entry]:
     ]
 
 
-def _timm(name: str, shape: str, objective: str, data: str, licence: str, cost: str = "") -> Entry:
-    return Entry(f"timm:{name}", shape, objective, data, cost, licence, f"timm fetches timm/{name}")
+def _timm(
+    name: str, shape: str, objective: str, data: str, cost: str = "", repository: str | None = None
+) -> Entry:
+    """Licence and place as timm's own configuration of the weights says them."""
+    where = f"timm/{repository or name} on the Hugging Face hub; --download lets timm fetch them"
+    return Entry(f"timm:{name}", shape, objective, data, cost, "apache-2.0", where)
+
+
+def _openclip(tag: str, data: str, cost: str, repository: str) -> Entry:
+    """A tag of OpenCLIP's table; the licence is that of the model card."""
+    return Entry(
+        f"openclip:ViT-B-16.pt?model=ViT-B-16&pretrained={tag}",
+        "ViT-B/16, 224 px",
+        "CLIP",
+        data,
+        cost,
+        "mit",
+        f"{repository} on the Hugging Face hub",
+    )
 
 
 _OPENAI = "https://openaipublic.azureedge.net/clip/models"
+_WIT = "32 epochs of 400 M pairs (arXiv 2103.00020)"
 
 RELEASED: tuple[Entry, ...] = (
     *_catlip("base", "ViT-B/16"),
     *_catlip("large", "ViT-L/16"),
     *_catlip("huge", "ViT-H/16"),
     Entry(
+        "corenet:clip_vit_base.pt",
+        "ViT-B/16 with convolutional stem, 224 px",
+        "CLIP",
+        "DataComp-1.3B",
+        _LENGTH,
+        _APPLE,
+        f"{_CORENET}/clip/clip_vit_base.pt",
+    ),
+    Entry(
         "openai:ViT-B-16.pt",
         "ViT-B/16, 224 px",
         "CLIP",
         "WIT-400M (OpenAI)",
-        "32 epochs, 12.8 G samples",
-        "MIT",
+        _WIT,
+        "mit (of OpenAI's code)",
         f"{_OPENAI}/5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt",
     ),
-    Entry(
-        "openclip:ViT-B-16.pt?model=ViT-B-16&pretrained=laion2b_s34b_b88k",
-        "ViT-B/16, 224 px",
-        "CLIP",
+    _openclip(
+        "laion2b_s34b_b88k",
         "LAION-2B",
         "34 G samples at batch 88k",
-        "MIT",
-        "Hugging Face laion/CLIP-ViT-B-16-laion2B-s34B-b88K",
+        "laion/CLIP-ViT-B-16-laion2B-s34B-b88K",
     ),
-    Entry(
-        "openclip:ViT-B-16.pt?model=ViT-B-16&pretrained=datacomp_xl_s13b_b90k",
-        "ViT-B/16, 224 px",
-        "CLIP",
+    _openclip(
+        "datacomp_xl_s13b_b90k",
         "DataComp-1B",
         "13 G samples at batch 90k",
-        "MIT",
-        "Hugging Face laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
+        "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K",
     ),
-    _timm("vit_base_patch16_clip_224.openai", "ViT-B/16, 224 px", "CLIP", "WIT-400M (OpenAI)", "apache-2.0"),
-    _timm("vit_base_patch16_clip_224.laion2b", "ViT-B/16, 224 px", "CLIP", "LAION-2B", "mit"),
-    _timm("vit_base_patch16_siglip_224.webli", "ViT-B/16, 224 px", "SigLIP", "WebLI", "apache-2.0"),
-    _timm("vit_base_patch14_dinov2.lvd142m", "ViT-B/14, 518 px", "DINOv2", "LVD-142M", "apache-2.0"),
     _timm(
-        "vit_base_patch14_reg4_dinov2.lvd142m", "ViT-B/14, 4 registers", "DINOv2", "LVD-142M", "apache-2.0"
+        "vit_base_patch16_clip_quickgelu_224.openai",
+        "ViT-B/16, 224 px",
+        "CLIP",
+        "WIT-400M (OpenAI)",
+        _WIT,
+        repository="vit_base_patch16_clip_224.openai",
     ),
+    _timm(
+        "vit_base_patch16_clip_224.openai",
+        "ViT-B/16, 224 px, with GELU where it was trained with quick GELU",
+        "CLIP",
+        "WIT-400M (OpenAI)",
+        _WIT,
+    ),
+    _timm("vit_base_patch16_clip_224.laion2b", "ViT-B/16, 224 px", "CLIP", "LAION-2B"),
+    _timm("vit_base_patch16_siglip_224.webli", "ViT-B/16, 224 px", "SigLIP", "WebLI"),
+    _timm("vit_base_patch14_dinov2.lvd142m", "ViT-B/14, 518 px", "DINOv2", "LVD-142M"),
+    _timm("vit_base_patch14_reg4_dinov2.lvd142m", "ViT-B/14, 518 px, 4 registers", "DINOv2", "LVD-142M"),
     _timm(
         "vit_base_patch16_224.augreg_in21k",
         "ViT-B/16, 224 px",
         "classification",
         "ImageNet-21k",
-        "apache-2.0",
+        "300 epochs",
     ),
     Entry(
         "hf:FOLDER", "CLIP, SigLIP, ViT or DINOv2 as transformers saves it: config.json and model.safetensors"
@@ -112,7 +149,8 @@ RELEASED: tuple[Entry, ...] = (
         "superclass:FILE",
         "ViT of SuperClass (arXiv 2411.03313)",
         "SuperClass",
-        where="github.com/x-cls/superclass",
+        licence="apache-2.0",
+        where="trained with github.com/x-cls/superclass, which links no weights",
     ),
     Entry("corenet:FILE?vocabulary=CSV", "any ViT of CoreNet; the vocabulary keeps the synset classifier"),
     Entry(

@@ -37,6 +37,8 @@ class Preprocessing:
         mean, std: per RGB channel, for values in [0, 1].
         interpolation: ``bilinear`` or ``bicubic``, always antialiased.
         crop_pct: share of the resized image's side that the centre crop keeps.
+        resize_mode: ``shortest`` resizes the short side and keeps the image's shape; ``squash`` resizes both
+            sides to the same length, as SigLIP and transformers' ViT do.
     """
 
     size: int
@@ -44,6 +46,11 @@ class Preprocessing:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     interpolation: str = "bilinear"
     crop_pct: float = 1.0
+    resize_mode: str = "shortest"
+
+    def __post_init__(self) -> None:
+        if self.resize_mode not in ("shortest", "squash"):
+            raise ValueError(f"resize_mode is shortest or squash, not {self.resize_mode!r}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -125,15 +132,21 @@ class ViT(nn.Module):
         """Patch tokens resampled, without parameters, to the strides a dense task wants.
 
         Args:
-            images: [B, 3, H, W].
-            strides: pixels per cell of each map.
+            images: [B, 3, H, W]; as in `forward`, H and W are first padded to whole patches, and the maps
+                cover the padded image.
+            strides: pixels per cell of each map, in any ratio to the patch size.
 
         Returns:
-            One map [B, D, H/stride, W/stride] per stride: bilinear below the patch size, max-pooled above it.
+            One map [B, D, H/stride, W/stride] per stride, sizes rounded up: bilinear below the patch size,
+            max-pooled at its multiples. At strides that do not divide (4 and 32 of patches of 14 pixels) the
+            tokens are resized bilinearly, antialiased where the map is coarser; the centre of a cell is where
+            its stride says, whatever the size was rounded to.
 
         Raises:
-            ValueError: a stride is neither a divisor nor a multiple of the patch size.
+            ValueError: a stride is not a positive number.
         """
+        if wrong := [stride for stride in strides if stride < 1]:
+            raise ValueError(f"stride {wrong[0]} is no number of pixels")
         patches = self(images).patches
         return [self._resample(patches, stride) for stride in strides]
 
@@ -145,7 +158,8 @@ class ViT(nn.Module):
             return F.interpolate(patches, scale_factor=patch // stride, mode="bilinear", align_corners=False)
         if stride % patch == 0:
             return F.max_pool2d(patches, stride // patch, ceil_mode=True)
-        raise ValueError(f"stride {stride} is neither a divisor nor a multiple of the patch size {patch}")
+        rows, columns = (_bilinear(side, patch, stride).to(patches) for side in patches.shape[-2:])
+        return rows @ patches @ columns.T
 
     def layer_of(self, parameter_name: str) -> int:
         """Depth of a parameter, for layer-wise learning-rate decay.
@@ -168,6 +182,17 @@ class ViT(nn.Module):
         if any(part in {"norm", "fc_norm", "attn_pool"} for part in parts):
             return self.depth + 1
         raise KeyError(f"{parameter_name} is no parameter of a ViT")
+
+
+def _bilinear(count: int, patch: int, stride: int) -> Tensor:
+    """Weights [cells, count] that resize a row of tokens to cells of `stride` pixels.
+
+    `F.interpolate` is given a size or a scale; here the scale is exact and the size is rounded up.
+    """
+    centres = (torch.arange(-(-count * patch // stride)) + 0.5) * stride / patch - 0.5
+    distance = (centres[:, None] - torch.arange(count)).abs() / max(1.0, stride / patch)
+    weights = (1 - distance).clamp(min=0)
+    return weights / weights.sum(1, keepdim=True)
 
 
 def build_vit(architecture: Architecture, drop_path_rate: float = 0.0) -> ViT:

@@ -108,17 +108,20 @@ def _start(
     """Reuse a cell's record or start its child. Releases the lock unless a child was started."""
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
+        from backbones import catalog
+
         try:
             if cell.spec in blocked:
                 raise UserError(blocked[cell.spec][0])
             identity = cell.identity()
             fingerprint = digest(identity)
+            record = read_record(cell.folder)
+            if record and record.fingerprint == fingerprint and (record.status == "done" or not retry_failed):
+                return record
+            catalog.ready(cell.spec)
         except UserError as error:
             tail = blocked.get(cell.spec, ("", []))[1]
             return _fail(cell, _planned(cell, None), type(error).__name__, str(error), tail, display)
-        record = read_record(cell.folder)
-        if record and record.fingerprint == fingerprint and (record.status == "done" or not retry_failed):
-            return record
         set_aside(cell.folder, fingerprint)
         planned = _planned(cell, identity)
         with contextlib.suppress(FileNotFoundError):

@@ -111,7 +111,8 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Read images in order: (pixels [B, 3, size, size] prepared for the backbone, indices [B]).
 
-    The short side is resized to size / crop_pct, the centre is cut out; no augmentation.
+    The short side (both, where `resize_mode` is squash) is resized to size / crop_pct, the centre is cut out;
+    no augmentation.
 
     Raises:
         UserError: an image cannot be read; the message names it.
@@ -136,12 +137,17 @@ def _transform(preprocessing: Preprocessing):
     from torchvision.transforms import v2
 
     size, mode = preprocessing.size, v2.InterpolationMode(preprocessing.interpolation)
+    edge = round(size / preprocessing.crop_pct)
     import torch
 
     return v2.Compose(
         [
             v2.PILToTensor(),
-            v2.Resize(round(size / preprocessing.crop_pct), interpolation=mode, antialias=True),
+            v2.Resize(
+                (edge, edge) if preprocessing.resize_mode == "squash" else edge,
+                interpolation=mode,
+                antialias=True,
+            ),
             v2.CenterCrop(size),
             v2.ToDtype(torch.float32, scale=True),
             v2.Normalize(list(preprocessing.mean), list(preprocessing.std)),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from backbones.checkpoints.state import KeyReport, fill
 from backbones.checkpoints.trunk import build_trunk
@@ -19,9 +21,19 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 
 
+class _WithoutInit(TorchFunctionMode):
+    """Leaves out `torch.nn.init`: on the meta device it draws nothing, and it takes half of the time."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
 def empty_trunk(layout: Layout) -> nn.Module:
-    """A trunk without memory; `fill` puts the file's tensors in."""
-    with torch.device("meta"):
+    """A trunk without memory; `fill` or `adopt` puts the file's tensors in."""
+    with torch.device("meta"), _WithoutInit():
         return build_trunk(layout, draw=False)
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 TEXT = Dropped("text tower")
 PROJECTION = Dropped("projection into the space shared with the text")
-_EXACT = {
+EXACT = {
     "class_embedding": "cls_token",
     "positional_embedding": "pos_embed",
     "conv1.weight": "patch_embed.proj.weight",
 }
-_NORMS = {"ln_pre": "norm_pre", "ln_post": "norm"}
+NORMS = {"ln_pre": "norm_pre", "ln_post": "norm"}
 _BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)")
-_INSIDE = {
+INSIDE = {
     "ln_1.weight": "norm1.weight",
     "ln_1.bias": "norm1.bias",
     "ln_2.weight": "norm2.weight",
@@ -53,14 +53,14 @@ def rule(prefix: str, norm: str = "norm") -> Callable[[str], str | Dropped | Non
         name = key[len(prefix) :]
         if name == "proj":
             return PROJECTION
-        if name in _EXACT:
-            return _EXACT[name]
+        if name in EXACT:
+            return EXACT[name]
         stem, _, part = name.rpartition(".")
-        if stem in _NORMS:
-            return f"{norm if stem == 'ln_post' else _NORMS[stem]}.{part}"
+        if stem in NORMS:
+            return f"{norm if stem == 'ln_post' else NORMS[stem]}.{part}"
         match = _BLOCK.fullmatch(name)
-        if match and match.group(2) in _INSIDE:
-            return f"blocks.{match.group(1)}.{_INSIDE[match.group(2)]}"
+        if match and match.group(2) in INSIDE:
+            return f"blocks.{match.group(1)}.{INSIDE[match.group(2)]}"
         return None
 
     return rename

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbones.checkpoints.recognise import advice
+from backbones.checkpoints.recognise import advice, check_folder
 from backbones.checkpoints.state import (
     Dropped,
     KeyReport,
@@ -108,6 +108,8 @@ _SCALE = re.compile(r"encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1")
 
 
 def digest(rest: str) -> str:
+    """Digest of the weights and configurations; a folder of another kind of model is refused at once."""
+    _config(Path(rest).expanduser())
     return weights_digest("hf", rest)
 
 
@@ -146,6 +148,7 @@ def load(rest: str) -> ViT:
 
 def _config(folder: Path) -> tuple[str, dict[str, Any]]:
     path = folder / "config.json"
+    check_folder(folder, "hf")
     if folder.is_file():
         raise UserError(
             f"{folder} is a file: name the folder with config.json and model.safetensors (hf:FOLDER)"
@@ -155,7 +158,8 @@ def _config(folder: Path) -> tuple[str, dict[str, Any]]:
         kind = config["model_type"]
     except FileNotFoundError:
         raise UserError(
-            f"{path} does not exist: name a folder as transformers saves it (hf:FOLDER)"
+            f"{path} does not exist: name a folder as transformers saves it (hf:FOLDER); the hub's come with "
+            "hf download REPOSITORY --local-dir FOLDER"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not transformers' description of a model ({error!r})") from None
@@ -270,6 +274,8 @@ def _preprocessing(folder: Path, family: str, size: int, report: KeyReport) -> P
     mean, std = means.get(family, (HALF, HALF))
     interpolation = "bilinear" if family == "vit" else "bicubic"
     crop_pct = 1.0
+    # the processors of SigLIP and ViT resize both sides to a square, those of CLIP and DINOv2 crop one
+    resize_mode = "squash" if family in {"siglip", "vit"} else "shortest"
     path = folder / "preprocessor_config.json"
     if path.is_file():
         try:
@@ -282,13 +288,20 @@ def _preprocessing(folder: Path, family: str, size: int, report: KeyReport) -> P
             resample = values.get("resample", 3 if interpolation == "bicubic" else 2)
             interpolation = {2: "bilinear", 3: "bicubic"}[resample]
             edge, crop = _edge(values.get("size")), _edge(values.get("crop_size"))
+            shown = values.get("size")
+            if isinstance(shown, dict):
+                resize_mode = "shortest" if "shortest_edge" in shown else "squash"
             if crop and values.get("do_center_crop", True):
                 size, crop_pct = crop, min(crop / (edge or crop), 1.0)
+                if not isinstance(shown, dict):
+                    resize_mode = "shortest"
+            elif resize_mode == "squash":
+                size = edge or size
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not understood ({error!r}): download it again") from None
     else:
         report.notes.append(f"no preprocessor_config.json: the preprocessing is the usual one of {family}")
-    return Preprocessing(size, mean, std, interpolation, crop_pct)
+    return Preprocessing(size, mean, std, interpolation, crop_pct, resize_mode)
 
 
 def _edge(size: Any) -> int | None:

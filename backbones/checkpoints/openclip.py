@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.checkpoints import clip_keys
-from backbones.checkpoints.recognise import advice
+from backbones.checkpoints.recognise import advice, check_folder
 from backbones.checkpoints.state import Dropped, read_state, rename, split_options, weights_digest
 from backbones.errors import UserError
 
@@ -44,10 +44,27 @@ _UNSUPPORTED = (
 
 def digest(rest: str) -> str:
     """Digest of the weights, of the config beside them and of the options."""
-    path, _ = split_options(rest, OPTIONS)
+    path, options = split_options(rest, OPTIONS)
+    _check_there(path, options)
     config = path.parent / CONFIG
     beside = weights_digest("openclip", str(config)) if path.is_file() and config.is_file() else ""
     return weights_digest("openclip", rest, OPTIONS) + beside
+
+
+def _check_there(path: Path, options: dict[str, str]) -> None:
+    """Weights of OpenCLIP's table are fetched by OpenCLIP, not here; the way is told.
+
+    Raises:
+        UserError: the file of a known tag does not exist, or the folder is another source's.
+    """
+    if path.is_dir():
+        check_folder(path, "openclip")
+    tag = options.get("pretrained")
+    if path.exists() or not tag:
+        return
+    model = options.get("model", path.stem)
+    fetch = f"import open_clip as o; print(o.download_pretrained(o.get_pretrained_cfg('{model}', '{tag}')))"
+    raise UserError(f'{path} does not exist: fetch it with  python -c "{fetch}"  and name the file it prints')
 
 
 def describe(rest: str) -> dict[str, Any]:
@@ -65,6 +82,7 @@ def load(rest: str) -> ViT:
     from backbones.checkpoints.assemble import assemble
 
     path, options = split_options(rest, OPTIONS)
+    _check_there(path, options)
     if path.is_dir():
         found = [path / name for name in _WEIGHTS if (path / name).is_file()]
         if not found or not (path / CONFIG).is_file():
@@ -82,11 +100,17 @@ def load(rest: str) -> ViT:
     if vision.get("timm_model_name"):
         trunk = _timm_trunk(vision, config["embed_dim"], path)
         tensors, report = rename(state, _timm_rule, path, "openclip")
-        preprocess = preprocess or dict(trunk.pretrained_cfg)
+        theirs = dict(trunk.pretrained_cfg)
+        preprocess = preprocess or {
+            **theirs,
+            "resize_mode": "squash" if theirs.get("crop_mode") == "squash" else None,
+        }
         size = trunk.patch_embed.img_size[0]
     else:
         tensors, report, trunk = _own(state, vision, bool(config.get("quick_gelu")), path)
         size = trunk.image_size
+    if preprocess.get("resize_mode") == "longest":
+        raise UserError(f"{path}: images are padded to a square, which is not supported: use another model")
     return assemble(trunk, tensors, report, path, _preprocessing(size, preprocess))
 
 
@@ -99,6 +123,7 @@ def _preprocessing(size: int, values: dict[str, Any]) -> Preprocessing:
         tuple(values.get("mean") or CLIP_MEAN),
         tuple(values.get("std") or CLIP_STD),
         values.get("interpolation") or "bicubic",
+        resize_mode=values.get("resize_mode") or "shortest",
     )
 
 
@@ -193,7 +218,10 @@ def _config(path: Path, options: dict[str, str]) -> tuple[dict[str, Any], dict[s
             raise UserError(f"OpenCLIP has no weights {tag!r} of {name}: its tags begin with {tags}")
         return {**config, "quick_gelu": values.get("quick_gelu", config.get("quick_gelu"))}, values
     tagged = [get_pretrained_cfg(name, tag) for tag in list_pretrained_tags_by_model(name)]
-    ways = {(tuple(v.get("mean") or ()), tuple(v.get("std") or ()), v.get("interpolation")) for v in tagged}
+    ways = {
+        (tuple(v.get("mean") or ()), tuple(v.get("std") or ()), v.get("interpolation"), v.get("resize_mode"))
+        for v in tagged
+    }
     if len(ways) > 1:
         raise UserError(
             f"{path}: OpenCLIP's {name} models differ in their preprocessing: name the one it is, "

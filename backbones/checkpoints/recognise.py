@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
+
+from backbones.errors import UserError
 
 _WORDS = {
     "corenet": "CoreNet",
@@ -48,3 +52,25 @@ def advice(keys: Iterable[str], source: str, path: object) -> str:
         "openclip": f"openclip:{path} (openai: for OpenAI's own)",
     }.get(found, f"{found}:{path}")
     return f"{path} holds {_WORDS[found]} weights, not {source}: name it {how}"
+
+
+def check_folder(folder: Path, source: str) -> None:
+    """Refuse a folder whose description is another source's; one may hold the descriptions of two.
+
+    Raises:
+        UserError: it is another source's, which the message names.
+    """
+    kinds = set()
+    if (folder / "backbone.json").is_file():
+        kinds.add("run")
+    if (folder / "open_clip_config.json").is_file():
+        kinds.add("openclip")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        config = None
+    if isinstance(config, dict):
+        kinds |= {kind for key, kind in (("architecture", "timm"), ("model_type", "hf")) if key in config}
+    if kinds and source not in kinds:
+        found = min(kinds)
+        raise UserError(f"{folder} holds {_WORDS[found]} weights, not {source}: name it {found}:{folder}")

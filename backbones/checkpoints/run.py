@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from backbones.checkpoints.recognise import check_folder
 from backbones.digest import file_digest
 from backbones.errors import UserError
 from backbones.layout import Layout
@@ -25,6 +26,7 @@ def describe(folder: str) -> dict[str, Any]:
     Raises:
         UserError: there is no finished checkpoint, or it is of a newer format.
     """
+    check_folder(Path(folder), "run")
     path = Path(folder) / "backbone.json"
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
@@ -41,6 +43,7 @@ def describe(folder: str) -> dict[str, Any]:
 
 def digest(folder: str) -> str:
     """Digest of the weights' bytes."""
+    check_folder(Path(folder), "run")
     path = Path(folder) / "weights.safetensors"
     if not path.is_file():
         raise UserError(f"{path} does not exist: pre-train it first (python run_suite.py pretrain CONFIG)")
@@ -57,6 +60,7 @@ def load(folder: str):
     from safetensors.torch import load_file
 
     from backbones.checkpoints.assemble import empty_trunk
+    from backbones.checkpoints.state import adopt
     from backbones.vit import Preprocessing, SynsetClassifier, ViT
 
     description = describe(folder)
@@ -78,10 +82,9 @@ def load(folder: str):
         vit.vocabulary_file = Path(folder) / "vocabulary.csv"
         vit.synset_classifier = SynsetClassifier(*classifier, _synsets(vit.vocabulary_file))
     try:
-        vit.trunk.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise UserError(f"{path} does not fit backbone.json beside it ({reason})") from None
+        adopt(vit.trunk, state)
+    except ValueError as error:
+        raise UserError(f"{path} does not fit backbone.json beside it ({error})") from None
     return vit.eval()
 
 

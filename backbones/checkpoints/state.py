@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import zipfile
 from collections.abc import Callable, Iterable
@@ -28,6 +29,8 @@ _CONTAINERS = (
     "model",
 )
 _WRAPPERS = ("module.", "_orig_mod.")
+FOLDERS = ("openclip", "hf", "timm")
+"""Sources whose weights may be a folder."""
 
 
 class Dropped(NamedTuple):
@@ -83,8 +86,14 @@ def split_options(rest: str, known: Iterable[str] = ()) -> tuple[Path, dict[str,
 
 
 def weights_digest(source: str, rest: str, options: Iterable[str] = ()) -> str:
-    """Digest of a file (or of the weights and configs of a folder) and of the options. Light."""
+    """Digest of a file (or of the weights and configs of a folder) and of the options. Light.
+
+    Raises:
+        UserError: there is no such file, or it is one that `check_file` refuses.
+    """
     path, chosen = split_options(rest, options)
+    if path.is_dir() and source not in FOLDERS:
+        _head(path, source)
     chosen = {
         key: file_digest(Path(value)) if Path(value).is_file() else value for key, value in chosen.items()
     }
@@ -93,6 +102,7 @@ def weights_digest(source: str, rest: str, options: Iterable[str] = ()) -> str:
         files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix in endings)
         content = [[file.name, file_digest(file)] for file in files]
     elif path.is_file():
+        check_file(path, source)
         beside = [file for file in (path.parent / "vocabulary.csv",) if file.is_file()]
         content = [file_digest(file) for file in (path, *beside)]
     else:
@@ -135,6 +145,41 @@ def read_state(path: Path, source: str) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file makes zipfile, pickle and torch raise many kinds
         raise UserError(f"{path} is damaged or truncated ({_first_line(error)}): download it again") from None
     return _tensors(loaded, path)
+
+
+def check_file(path: Path, source: str) -> None:
+    """Refuse what a look at a file's first bytes and its length tell is no weights of `source`. No torch.
+
+    Raises:
+        UserError: a folder, empty, a web page, cut short, or safetensors of another source.
+    """
+    from backbones.checkpoints.recognise import advice, recognise
+
+    head = _head(path, source)
+    if head[:2] == b"PK" and not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is a damaged or truncated archive: download it again")
+    if path.suffix != ".safetensors" and head[8:9] != b"{":
+        return
+    keys = _safetensors_keys(path)
+    found = recognise(keys)
+    if found not in {None, source} and (source, found) != ("openai", "openclip"):
+        raise UserError(advice(keys, source, path))
+
+
+def _safetensors_keys(path: Path) -> list[str]:
+    """Names of the tensors; the header says where each ends, so a file that was cut short is noticed."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length <= size - 8 else {}
+        header.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=-1)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        end = -1
+    if end < 0 or 8 + length + end != size:
+        raise UserError(f"{path} is damaged or truncated: download it again")
+    return list(header)
 
 
 def _head(path: Path, source: str) -> bytes:
@@ -252,8 +297,34 @@ def fill(trunk: nn.Module, tensors: dict[str, Tensor], report: KeyReport, path: 
                 f"{path}: {key} is {tuple(tensor.shape)} where the architecture has "
                 f"{tuple(expected[key].shape)}: it is another architecture"
             )
-    trunk.load_state_dict({key: _owned(tensor) for key, tensor in tensors.items()}, assign=True)
+    adopt(trunk, {key: _owned(tensor) for key, tensor in tensors.items()})
     _log.info("%s: %s", path, "; ".join(report.lines()))
+
+
+def adopt(trunk: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Make tensors the trunk's own, without a copy: a strict `load_state_dict(assign=True)`, but faster.
+
+    Raises:
+        ValueError: a tensor is missing, superfluous or of another shape; the message names the first.
+    """
+    from torch import nn
+
+    left = dict(tensors)
+    for prefix, module in trunk.named_modules():
+        for slots in (module._parameters, module._buffers):
+            for name, slot in slots.items():
+                if slot is None or name in module._non_persistent_buffers_set:
+                    continue
+                key = f"{prefix}.{name}" if prefix else name
+                tensor = left.pop(key, None)
+                if tensor is None:
+                    raise ValueError(f"{key} is missing")
+                if tensor.shape != slot.shape:
+                    raise ValueError(f"{key} is {tuple(tensor.shape)} where {tuple(slot.shape)} is described")
+                is_parameter = slots is module._parameters
+                slots[name] = nn.Parameter(tensor, slot.requires_grad) if is_parameter else tensor
+    if left:
+        raise ValueError(f"{min(left)} is not described")
 
 
 def _owned(tensor: Tensor) -> Tensor:

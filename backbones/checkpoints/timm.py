@@ -1,17 +1,21 @@
 """``timm:`` — any plain VisionTransformer of timm, with timm's own weights or a local file of them.
 
-``timm:NAME.TAG`` takes the weights from timm's cache, or lets timm fetch them; ``timm:NAME:FILE`` reads a
-local file and goes nowhere; ``timm:FOLDER`` is a folder as timm saves it for its hub (config.json, weights).
+``timm:NAME.TAG`` takes the weights from timm's cache, or lets timm fetch them where that is allowed
+(`backbones.download`); ``timm:NAME:FILE`` reads a local file and goes nowhere; ``timm:FOLDER`` is a folder as
+timm saves it for its hub (config.json, weights).
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from backbones import download
+from backbones.checkpoints.recognise import check_folder
 from backbones.digest import digest as digest_of
 from backbones.digest import file_digest
 from backbones.errors import UserError
@@ -31,15 +35,40 @@ def _split(rest: str) -> tuple[str, str | None]:
 
 
 def digest(rest: str) -> str:
-    """A local file's digest; otherwise the name's, because a tag of timm names one set of weights."""
+    """A local file's digest; otherwise the name's, because a tag of timm names one set of weights.
+
+    Raises:
+        UserError: timm has no such plain ViT, or there is no such file of timm's weights.
+    """
     if Path(rest).is_dir():
         from backbones.checkpoints.state import weights_digest
 
+        check_folder(Path(rest), "timm")
         return weights_digest("timm", rest)
     name, file = _split(rest)
-    if file and not Path(file).is_file():
-        raise UserError(f"{file} does not exist: name the file of timm weights as timm:{name}:FILE")
+    if file:
+        _check_file(name, Path(file))
+    check(name)
     return digest_of(["timm", name, file_digest(Path(file)) if file else None])
+
+
+def ready(rest: str) -> None:
+    """Refuse a name whose weights would have to be fetched without the user having allowed it.
+
+    Raises:
+        UserError: they are not on this machine, and ``--download`` was not given.
+    """
+    name, file = _split(rest)
+    if file is None and not Path(rest).is_dir():
+        _cached(name)
+
+
+def _check_file(name: str, file: Path) -> None:
+    from backbones.checkpoints.state import check_file
+
+    if not file.exists():
+        raise UserError(f"{file} does not exist: name the file of timm weights as timm:{name}:FILE")
+    check_file(file, "timm")
 
 
 def describe(rest: str) -> dict[str, Any]:
@@ -58,10 +87,66 @@ def plain(model: nn.Module, name: str) -> None:
         raise UserError(f"timm's {name!r} is a {type(model).__name__}, not a plain VisionTransformer")
 
 
+@functools.cache
+def check(name: str) -> None:
+    """Refuse what is no plain ViT of timm, without its weights.
+
+    Raises:
+        UserError: timm does not know the name, or it is another kind of model.
+    """
+    import timm
+    import torch
+
+    _known(name)
+    with torch.device("meta"):
+        plain(timm.create_model(name, pretrained=False, num_classes=0), name)
+
+
+def _cached(name: str) -> tuple[Path | None, str]:
+    """The file in timm's cache, and the place that timm fetches it from.
+
+    Raises:
+        UserError: it is not in the cache and may not be fetched, or timm has no weights of that name.
+    """
+    import huggingface_hub
+    import timm
+    import torch
+
+    config = timm.get_pretrained_cfg(name)
+    file, place = None, ""
+    if config and config.hf_hub_id:
+        repository, _, revision = config.hf_hub_id.partition("@")
+        place = f"{repository} on the Hugging Face hub"
+        for candidate in filter(None, (config.hf_hub_filename, *_FOLDER_WEIGHTS)):
+            found = huggingface_hub.try_to_load_from_cache(repository, candidate, revision=revision or None)
+            if isinstance(found, str):
+                file = Path(found)
+                break
+    elif config and config.url:
+        place = config.url
+        found = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(place).name)
+        file = found if found.is_file() else None
+    if not place:
+        raise UserError(f"timm has no weights of {name!r}: name random:{name}, or a file as timm:{name}:FILE")
+    if file is None and not download.allowed():
+        raise UserError(
+            f"the weights of timm:{name} are not on this machine: add --download to let timm fetch them "
+            f"({place}), or name a local file, timm:{name}:FILE"
+        )
+    return file, place
+
+
 def _known(name: str) -> None:
     import timm
 
-    if not timm.is_model(name.split(".")[0]):
+    architecture, _, tag = name.partition(".")
+    if timm.is_model(architecture):
+        if tag and not timm.is_model_pretrained(name):
+            tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+            raise UserError(
+                f"timm has no weights {tag!r} of {architecture}: it has {', '.join(tags) or 'none'}"
+            )
+    else:
         close = difflib.get_close_matches(name, timm.list_models("vit*", pretrained="." in name), n=3)
         hint = f"; close names: {', '.join(close)}" if close else ""
         raise UserError(f"timm has no model {name!r}{hint} (all of them: timm.list_models('vit*'))")
@@ -79,6 +164,7 @@ def _preprocessing(model: nn.Module, **overrides: Any) -> Preprocessing:
         std=tuple(config["std"]),
         interpolation=config["interpolation"],
         crop_pct=config["crop_pct"],
+        resize_mode="squash" if config.get("crop_mode") == "squash" else "shortest",
     )
 
 
@@ -90,18 +176,34 @@ def build(name: str, pretrained: bool = False) -> ViT:
     """
     import timm
 
+    from backbones.checkpoints.state import _first_line, read_state
     from backbones.vit import ViT
 
-    _known(name)
+    check(name)
+    place, overlay = "", {}
     if pretrained:
-        _log.info("timm:%s: timm takes the weights from its cache or fetches them", name)
+        file, place = _cached(name)
+        if file is not None:
+            overlay = {"state_dict": read_state(file, "timm"), "custom_load": False}
+        _log.info("timm:%s: weights from %s", name, file or f"{place}, fetched by timm")
     try:
-        model = timm.create_model(name, num_classes=0, dynamic_img_size=True, pretrained=pretrained)
-    except Exception as error:  # timm and the hub raise many kinds; all of them mean "no weights" here
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"timm could not make {name!r} ({first}); without network give a local file: timm:{name}:FILE"
-        ) from error
+        model = timm.create_model(
+            name,
+            num_classes=0,
+            dynamic_img_size=True,
+            pretrained=pretrained,
+            pretrained_cfg_overlay=overlay,
+        )
+    except Exception as error:  # timm and the hub raise many kinds
+        reason = _first_line(error)
+        if place and not overlay:
+            raise UserError(
+                f"timm could not fetch the weights of {name!r} from {place} ({reason}): check the network or "
+                f"name a local file, timm:{name}:FILE"
+            ) from error
+        raise UserError(f"timm could not make {name!r} ({reason}): check its name and weights") from error
+    if overlay:
+        model.pretrained_cfg["state_dict"] = None  # the model has its own copy now
     plain(model, name)
     return ViT(model, _preprocessing(model)).eval()
 
@@ -117,13 +219,13 @@ def load(rest: str) -> ViT:
     name, file = _split(rest)
     if file is None:
         return build(name, pretrained=True)
-    if not Path(file).exists():
-        raise UserError(f"{file} does not exist: name the file of timm weights as timm:{name}:FILE")
+    _check_file(name, Path(file))
     _known(name)
     return _load_file(name, Path(file), {}, {})
 
 
 def _load_folder(folder: Path) -> ViT:
+    check_folder(folder, "timm")
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -137,7 +239,7 @@ def _load_folder(folder: Path) -> ViT:
         raise UserError(f"{folder} has no {_FOLDER_WEIGHTS[0]}: name the file of weights as timm:{name}:FILE")
     _known(name)
     shown = config.get("pretrained_cfg") or {}
-    keys = ("input_size", "mean", "std", "interpolation", "crop_pct")
+    keys = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
     overrides = {key: shown[key] for key in keys if key in shown}
     return _load_file(name, found[0], dict(config.get("model_args") or {}), overrides)
 

@@ -27,6 +27,7 @@ from benchmark.cli.options import (
     RESULTS,
     DataOption,
     DebugOption,
+    DownloadOption,
     JobsOption,
     ResultsOption,
     RetryOption,
@@ -53,6 +54,7 @@ def suite(
     data: DataOption = [],  # noqa: B006 (typer copies it)
     retry_failed: RetryOption = False,
     jobs: JobsOption = None,
+    download: DownloadOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Is the cheaply pre-trained backbone as good as the expensive one?

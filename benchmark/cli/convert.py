@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import DebugOption
+from benchmark.cli.options import DebugOption, DownloadOption
 
 
 def command(
     name: Annotated[str, typer.Argument(help="Backbone, as list backbones shows them.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; it must be new.")],
-    to: Annotated[str, typer.Option("--to", help="Format: suite or timm.")] = "suite",
+    to: Annotated[str, typer.Option("--to", help="Format: suite, timm, openclip or hf.")] = "suite",
+    download: DownloadOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Write a backbone as a folder, and check that it computes the same when it is read back.

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from backbones import download
 from benchmark import PROJECT
 
 
@@ -24,6 +25,12 @@ def _set_debug(value: bool) -> bool:
     return value
 
 
+def _allow_download(value: bool) -> bool:
+    if value:
+        download.allow()
+    return value
+
+
 DebugOption = Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Show tracebacks of errors.")]
 ResultsOption = Annotated[
     Path, typer.Option("--results", help="Results folder.", show_default="results/ beside run_suite.py")
@@ -36,6 +43,12 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Replace an entry of the config; may be repeated."),
 ]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
+DownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--download", callback=_allow_download, help="Let timm fetch weights that are not on this machine."
+    ),
+]
 JobsOption = Annotated[
     int | None,
     typer.Option(

@@ -11,6 +11,7 @@ from benchmark.cli.options import (
     RESULTS,
     DataOption,
     DebugOption,
+    DownloadOption,
     ResultsOption,
     SetOption,
     results_folder,
@@ -29,6 +30,7 @@ def command(
         str, typer.Option("--suite", help="Folder of results that the record goes to.")
     ] = "single",
     results: ResultsOption = RESULTS,
+    download: DownloadOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Transfer one backbone to one task. A finished run with the same settings is shown, not repeated.

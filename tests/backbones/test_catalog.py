@@ -1,7 +1,10 @@
 """The catalogue: what is listed, how sources are found, and what another package adds."""
 
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 
 from backbones import UserError, load_backbone
 from backbones.catalog import SOURCES, backbone_digest, describe, list_backbones
+from benchmark import PROJECT
 
 EXAMPLE = Path(__file__).parent / "example_package"
 
@@ -46,6 +50,19 @@ def test_another_package_adds_a_source(example):
     assert torch.equal(vit.trunk.pos_embed, load_backbone("random:vit_nano_conv16", seed=7).trunk.pos_embed)
     assert describe("example:vit_nano_conv16")["cost"] == "nothing"
     assert backbone_digest("example:a") != backbone_digest("example:b")
+
+
+def test_another_packages_backbone_is_listed_by_the_command():
+    """In a process of its own, as a user's is: the package is known by its metadata on the path alone."""
+    path = os.pathsep.join([str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, str(PROJECT / "run_suite.py"), "list", "backbones", "*nano*"]
+    with_it = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    without = subprocess.run(command, capture_output=True, text=True, check=True)
+    line = next(line for line in with_it.stdout.splitlines() if line.startswith("example:vit_nano_conv16"))
+    assert "an example of another package's backbone" in line
+    assert "example:" not in without.stdout and "random:vit_nano_conv16" in without.stdout
 
 
 def test_without_the_package_its_source_is_unknown():

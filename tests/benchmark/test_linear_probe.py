@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -266,6 +267,11 @@ def test_images_are_resized_cropped_and_normalised(tmp_path):
     pixels, indices = next(batches(read_split(tmp_path, "train"), preprocessing, 4, 0))
     assert pixels.shape == (2, 3, 8, 8) and indices.tolist() == [0, 1]
     assert pixels[0, :, :, 1:-1].min() > 0.9 and pixels[1].abs().max() < 0.01
+    squashed = replace(preprocessing, resize_mode="squash")
+    pixels, _ = next(batches(read_split(tmp_path, "train"), squashed, 4, 0))
+    assert (
+        pixels[0, :, :, 3:5].min() > 0.9 and pixels[0, :, :, [0, -1]].max() < -0.9
+    )  # the black sides are in
 
 
 def test_a_backbone_that_gives_no_numbers_is_a_failure_that_names_the_image(probe, monkeypatch):

@@ -37,7 +37,7 @@ def cell_of(tmp_path, monkeypatch):
         values = {
             "suite": "toy",
             "backbone": "a",
-            "spec": "random:a",
+            "spec": "random:vit_nano_conv16",
             "seed": 0,
             "data": data,
             "results": tmp_path / "results",
@@ -75,7 +75,7 @@ def test_the_fingerprint_changes_with_all_that_decides_the_result(cell_of, tmp_p
     seen["nested"] = cell_of(CONFIG.replace("depth=3", "depth=4")).fingerprint()
     seen["override"] = cell_of(overrides={"task.nested.depth": 5}).fingerprint()
     seen["seed"] = cell_of(seed=1).fingerprint()
-    seen["weights"] = cell_of(spec="random:b").fingerprint()
+    seen["weights"] = cell_of(spec="random:vit_mini_conv16").fingerprint()
     changed = tasks.TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=2)
     with monkeypatch.context() as patch:
         patch.setitem(tasks.TASKS, "linear_probe", changed)
@@ -180,15 +180,18 @@ def test_classification_configs_open_with_protocol_command_and_figure():
         ("backbones = {}", "needs backbones"),
         ("backbones = dict(a='random:vit_nano_conv16')", "needs tasks"),
         ("backbones = dict(a='rndom:x')\ntasks = ['classification/demo_linear_probe.py']", "random"),
-        ("backbones = dict(a='random:x')\ntasks = ['nowhere.py']", "'nowhere.py' does not exist"),
+        (
+            "backbones = dict(a='random:vit_nano_conv16')\ntasks = ['nowhere.py']",
+            "'nowhere.py' does not exist",
+        ),
         ("backbone = dict()", "did you mean backbones"),
         ("this is no python", "no valid config"),
         ("backbones = 1 / 0", "ZeroDivisionError"),
         (
-            "backbones = dict(a='random:x')\ntasks = ['classification/demo_linear_probe.py']",
+            "backbones = dict(a='random:vit_nano_conv16')\ntasks = ['classification/demo_linear_probe.py']",
             "nothing provides",
         ),
-        ("backbones = dict(a='random:x')\ntasks = [dict(path='x')]", "neither a path nor dict"),
+        ("backbones = dict(a='random:vit_nano_conv16')\ntasks = [dict(path='x')]", "neither a path nor dict"),
     ],
 )
 def test_a_broken_suite_is_the_users_error(tmp_path, text, message):

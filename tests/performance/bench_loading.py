@@ -3,11 +3,12 @@
 python tests/performance/bench_loading.py [ARCHITECTURE]
 
 Loading ViT-B from safetensors is to cost no more than 1.5 times reading the file's bytes into tensors, and
-the wrapper's forward pass to be within 2 % of timm's own. Alternating rounds; the best of each is compared.
+the wrapper's forward pass to be within 2 % of timm's own. Alternating rounds; medians are compared.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from backbones.architectures import ARCHITECTURES
 from backbones.checkpoints import run
 from backbones.vit import random_vit
 
-ROUNDS = 7
+ROUNDS = 9
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -32,9 +33,9 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def compare(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
-    """Best time of each, measured in turns."""
+    """Median time of each, measured in turns; the first round warms up."""
     times = [(seconds(first), seconds(second)) for _ in range(ROUNDS + 1)][1:]
-    return min(t[0] for t in times), min(t[1] for t in times)
+    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
 
 
 def read_bytes(path: Path) -> torch.Tensor:

@@ -18,10 +18,11 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from small import image, open_clip_model, same, timm_model
 
 from backbones import UserError, load_backbone
+from backbones.convert import convert
 
 
 def split(state, source, targets):
@@ -102,6 +103,19 @@ def check(vit, model, prefix=1, pos_prefix=1, antialias=False):
             same(vit(image(height, width)), pooled, features[:, prefix:])
 
 
+def check_written_again(name, tmp_path, changed=()):
+    """Converted to its own format, every tensor of the ViT comes back under its own name, bit for bit."""
+    convert(name, tmp_path / "again", "hf")
+    before, after = (load_file(folder / "model.safetensors") for folder in (tmp_path, tmp_path / "again"))
+    used = [key for key in load_backbone(name).key_report.used if key not in changed]
+    assert used
+    for key in used:
+        assert torch.equal(before[key], after[key.removeprefix("vit.")]), key
+    told, said = (json.loads((f / "config.json").read_text()) for f in (tmp_path, tmp_path / "again"))
+    told = {**told.pop("vision_config", {}), **told, "model_type": said["model_type"]}
+    assert {key: said[key] for key in told} == told
+
+
 def test_vit(tmp_path):
     from functools import partial
 
@@ -113,8 +127,10 @@ def test_vit(tmp_path):
             {"image_mean": [0.1] * 3, "image_std": [0.2] * 3, "size": 80, "crop_size": 64, "resample": 3}
         )
     )
-    vit = load_backbone(write(tmp_path, state, model_type="vit", num_attention_heads=4))
+    name = write(tmp_path, state, model_type="vit", num_attention_heads=4)
+    vit = load_backbone(name)
     check(vit, model)
+    check_written_again(name, tmp_path)
     shown = vit.preprocessing
     assert (shown.mean[0], shown.std[0], shown.size, shown.crop_pct) == (0.1, 0.2, 64, 0.8)
     assert shown.interpolation == "bicubic"
@@ -124,8 +140,10 @@ def test_vit(tmp_path):
 def test_dinov2(tmp_path):
     model = timm_model(init_values=0.1)
     state = {**vit_like(model, "dinov2"), "embeddings.mask_token": torch.zeros(1, 64)}
-    vit = load_backbone(write(tmp_path, state, model_type="dinov2", num_attention_heads=4))
+    name = write(tmp_path, state, model_type="dinov2", num_attention_heads=4)
+    vit = load_backbone(name)
     check(vit, model)
+    check_written_again(name, tmp_path)
     assert vit.preprocessing.mean == (0.485, 0.456, 0.406)
     assert "mask token" in vit.key_report.dropped["embeddings.mask_token"]
 
@@ -137,6 +155,7 @@ def test_dinov2_with_gated_mlps(tmp_path):
     state = vit_like(model, "dinov2_swiglu")
     name = write(tmp_path, state, model_type="dinov2", num_attention_heads=4, use_swiglu_ffn=True)
     check(load_backbone(name), model)
+    check_written_again(name, tmp_path)
 
 
 def test_dinov2_with_registers(tmp_path):
@@ -149,6 +168,7 @@ def test_dinov2_with_registers(tmp_path):
     state["embeddings.register_tokens"] = model.reg_token.detach()
     name = write(tmp_path, state, model_type="dinov2_with_registers", num_attention_heads=4)
     check(load_backbone(name), model, prefix=5, pos_prefix=0, antialias=True)
+    check_written_again(name, tmp_path, ["embeddings.cls_token", "embeddings.position_embeddings"])
 
 
 def test_clip(tmp_path):
@@ -166,7 +186,9 @@ def test_clip(tmp_path):
     state["vision_model.embeddings.position_ids"] = torch.arange(17)[None]
     state["visual_projection.weight"] = source["proj"].T
     state["text_model.final_layer_norm.weight"] = torch.ones(32)
-    vit = load_backbone(write(tmp_path, state, model_type="clip", vision_config={"num_attention_heads": 2}))
+    name = write(tmp_path, state, model_type="clip", vision_config={"num_attention_heads": 2})
+    vit = load_backbone(name)
+    check_written_again(name, tmp_path)
     visual = model.visual
     native = visual.positional_embedding.data
     with torch.no_grad():
@@ -197,8 +219,11 @@ def test_siglip(tmp_path):
     for part in ("weight", "bias"):
         joined = torch.cat([source[f"attn_pool.q.{part}"], source[f"attn_pool.kv.{part}"]])
         state[f"vision_model.head.attention.in_proj_{part}"] = joined
-    vit = load_backbone(write(tmp_path, state, model_type="siglip_vision_model", num_attention_heads=4))
+    name = write(tmp_path, state, model_type="siglip_vision_model", num_attention_heads=4)
+    vit = load_backbone(name)
     check(vit, model, prefix=0, pos_prefix=0)
+    check_written_again(name, tmp_path)
+    assert vit.preprocessing.resize_mode == "squash"
     assert vit.preprocessing.mean == (0.5, 0.5, 0.5)
 
 

@@ -1,6 +1,8 @@
 """Files that are no weights, the wrong weights, or weights that want to run code."""
 
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -9,6 +11,7 @@ from safetensors.torch import save_file
 from small import open_clip_model, timm_model
 
 from backbones import UserError, load_backbone
+from backbones.catalog import backbone_digest
 
 SOURCES = ("corenet", "openclip", "openai", "superclass", "timm:vit_tiny_patch16_224")
 
@@ -183,6 +186,78 @@ def test_the_wrong_source_is_told_the_right_one(written, read, files):
     }
     message = refused(f"{read}:{files / written}.pt", f"holds {words[written]} weights, not ")
     assert f"name it {written}:" in message
+
+
+def refused_at_once(name, match):
+    with pytest.raises(UserError, match=match) as caught:
+        backbone_digest(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_is_cheap_to_know_is_told_before_anything_is_loaded(source, files, tmp_path):
+    refused_at_once(f"{source}:{tmp_path / 'nothing.pt'}", "does not exist")
+    folder = "does not exist|is a folder" if source != "openclip" else None
+    if folder:
+        refused_at_once(f"{source}:{tmp_path}", folder)
+    for content, message in (
+        (b"<!DOCTYPE html><html>", "is a web page"),
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1", "is a Git LFS pointer"),
+        (b"PK\x03\x04 but no more", "damaged or truncated"),
+    ):
+        (tmp_path / "weights.pt").write_bytes(content)
+        refused_at_once(f"{source}:{tmp_path / 'weights.pt'}", message)
+    save_file(timm_model().state_dict(), tmp_path / "vit.safetensors")
+    if not source.startswith("timm"):
+        refused_at_once(
+            f"{source}:{tmp_path / 'vit.safetensors'}", "holds timm weights, not .* name it timm:"
+        )
+    save_file(open_clip_model().state_dict(), tmp_path / "clip.safetensors")
+    if source in ("openclip", "openai"):
+        assert backbone_digest(f"{source}:{tmp_path / 'clip.safetensors'}")
+    else:
+        refused_at_once(f"{source}:{tmp_path / 'clip.safetensors'}", "holds OpenCLIP or OpenAI CLIP weights")
+    for cut in (-1, 100, 9, 4):
+        data = (tmp_path / "vit.safetensors").read_bytes()[:cut]
+        (tmp_path / "cut.safetensors").write_bytes(data)
+        refused_at_once(f"{source}:{tmp_path / 'cut.safetensors'}", "damaged or truncated")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("random:vit_mnii_conv16", "did you mean vit_mini_conv16"),
+        ("random:vit_no_such_thing", "unknown architecture 'vit_no_such_thing', here or in timm"),
+        ("random:resnet50", "unknown architecture 'resnet50'"),
+        ("timm:vit_no_such_model", "timm has no model"),
+        ("timm:resnet50", "not a plain VisionTransformer"),
+        ("timm:swin_tiny_patch4_window7_224:/no/file", "does not exist"),
+        ("hf:/no/such/folder", "does not exist"),
+        ("run:/no/such/folder", "pre-train it first"),
+    ],
+)
+def test_unknown_names_are_told_before_anything_is_loaded(name, message):
+    refused_at_once(name, message)
+
+
+def test_most_names_are_checked_without_torch(tmp_path):
+    """In a process of its own: here torch is imported already."""
+    save_file(timm_model().state_dict(), tmp_path / "vit.safetensors")
+    code = (
+        "import sys\n"
+        "from backbones import UserError\n"
+        "from backbones.catalog import backbone_digest\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        backbone_digest(name)\n"
+        "    except UserError:\n"
+        "        pass\n"
+        "print('torch' in sys.modules)\n"
+    )
+    names = ["random:vit_base_conv16", "random:vit_bsae_conv16", f"corenet:{tmp_path / 'vit.safetensors'}"]
+    out = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
 
 
 def test_what_an_archive_may_name_is_inert():

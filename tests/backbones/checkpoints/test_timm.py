@@ -66,6 +66,9 @@ def test_a_missing_or_misshapen_tensor_is_an_error(small, tmp_path):
 
 def test_a_folder_that_is_not_timms_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    with pytest.raises(UserError, match=f"holds transformers weights, not timm: name it hf:{tmp_path}"):
+        load_backbone(f"timm:{tmp_path}")
+    (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="not timm's description"):
         load_backbone(f"timm:{tmp_path}")
 

@@ -126,7 +126,8 @@ def test_timms_folder_is_read_here_and_by_timm(tmp_path):
     ("name", "to", "message"),
     [
         ("random:vit_nano_conv16", "timm", "convolutional stem, which timm's config.json cannot say"),
-        ("random:vit_nano_conv16", "hf", "not written yet"),
+        ("random:vit_nano_conv16", "hf", "convolutional stem, which no ViT of transformers has"),
+        ("random:vit_nano_conv16", "openclip", "convolutional stem, which OpenCLIP's own ViT cannot compute"),
         ("random:vit_nano_conv16", "onnx", "the formats are suite, timm"),
         ("run:/no/such/folder", "suite", "does not exist"),
     ],
