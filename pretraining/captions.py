@@ -85,7 +85,7 @@ def is_word(token: str) -> bool:
 _CORE = r"[a-z0-9]+(?:[-_/|][a-z0-9]+)*"
 _PLAIN = re.compile(rf"""["(\[{{]*('?)({_CORE})('[a-z]*)?[,:;!?")\]}}]*""")
 _ENDED = re.compile(rf"""["(\[{{]*('?)({_CORE}(?:\.{_CORE})*)('[a-z]*)?\.[")\]}}]*""")
-_OPENING, _ENDING, _ENDING_AFTER_PERIOD = '"([{', ',:;!?")]}', '")]}'
+OPENING, ENDING, ENDING_AFTER_PERIOD = '"([{', ',:;!?")]}', '")]}'  # in the two patterns above
 _CONTRACTION = re.compile(r"cannot|gimme|gonna|gotta|lemme|wanna|d'ye|more'n")  # NLTK takes these apart
 TAKEN_APART = frozenset({"cannot", "gimme", "gonna", "gotta", "lemme", "wanna"})
 _CLITICS = frozenset({"'s", "'m", "'d", "'ll", "'re", "'ve"})
@@ -154,24 +154,6 @@ def _words_of_match(match: re.Match[str]) -> tuple[str, ...] | None:
     if tail == "'t" and word.endswith("n") and len(word) > 1:
         return (word[:-1], "n't")
     return (word + tail,)
-
-
-def plain_word(chunk: str) -> str | None:
-    """What ``words_of_raw_chunk`` gives for most chunks, sooner.
-
-    Returns:
-        The word of a chunk of ASCII letters and digits in which nothing but brackets, quotes, commas and the
-        like stand around it, in lower case; None for any other chunk.
-    """
-    word = chunk.lstrip(_OPENING).rstrip(_ENDING)
-    if word[-1:] == ".":
-        word = word[:-1]
-        # the period of a letter or a number may stay, and so may one before a comma
-        if len(word) < 2 or not word.isalpha() or chunk.rstrip(_ENDING_AFTER_PERIOD)[-1] != ".":
-            return None
-    if not (word.isalnum() and word.isascii()) or (word := word.lower()) in TAKEN_APART:
-        return None
-    return word
 
 
 def words_of_raw_chunk(chunk: str) -> tuple[str, ...] | None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.errors import UserError
-from pretraining import captions, synsets
+from pretraining import captions, synset_arrays, synsets
 from pretraining.caption_sources import GIVE_FILES, SIDECAR_SUFFIX, Sample, read_captions, stem_of
 from pretraining.machine import cores
 
@@ -245,7 +245,7 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
                 _update_digest(hasher, block)
                 keys = [key for key, caption, _ in block if caption is not None]
                 texts = [caption for _, caption, _ in block if caption is not None]
-                ends, values = synsets.label_arrays(texts)
+                ends, values = synset_arrays.label_arrays(texts)
                 unknown.update(_unknown_words(texts[: max(0, _SAMPLED_CAPTIONS - facts["count"])]))
                 problems = [f"{shard}: {key}: {problem}" for key, _, problem in block if problem]
                 facts["count"] += len(texts)

@@ -8,10 +8,9 @@ too. A label is the synset's offset in WordNet 3.0 (``dog.n.01`` is 2084071, Cor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from itertools import accumulate, chain
-from typing import Any
 
 from pretraining import captions
 from pretraining.lexicon import FORMAT, HYPERNYMS, NOUNS, read_table
@@ -28,8 +27,6 @@ _ENDINGS = (
     ("ies", "y"),
 )
 _REMEMBERED_CHUNKS = 1 << 18  # at most some 100 MB
-_CHARACTERS_AT_ONCE = 1 << 25  # in Arrow's hands, where a word takes some 40 bytes
-IntArray = Any  # numpy.ndarray of int32; NumPy is imported only where it is used
 
 
 class Lexicon:
@@ -62,6 +59,14 @@ class Lexicon:
     def __contains__(self, lemma: str) -> bool:
         """Whether this is a noun lemma of WordNet (lower case, ``_`` between words)."""
         return lemma in self._headed or lemma in self._others
+
+    def lemmas(self) -> Iterator[str]:
+        """All noun lemmas."""
+        return chain(self._headed, self._others)
+
+    def irregular_forms(self) -> Iterator[str]:
+        """Inflected forms that the rules do not explain ("mice")."""
+        return iter(self._forms)
 
     def lemmatize(self, token: str) -> str:
         """The shortest noun lemma that the token can be a form of, or the token itself.
@@ -176,8 +181,7 @@ class _ChunkLabels(dict):
     def __missing__(self, chunk: str) -> int:
         found = self._before.get(chunk)
         if found is None:
-            word = captions.plain_word(chunk)
-            if word is not None:
+            if chunk.isalnum() and chunk.isascii() and (word := chunk.lower()) not in captions.TAKEN_APART:
                 found = self._label(word) or 0
             else:
                 found = self._label_of_words(captions.words_of_raw_chunk(chunk))
@@ -206,7 +210,7 @@ class Labeller:
 
     def __init__(self, size: int = _REMEMBERED_CHUNKS) -> None:
         self._label = Lexicon.load().label
-        self._label_of_chunk = _ChunkLabels(self._label, size).__getitem__
+        self.label_of_chunk = _ChunkLabels(self._label, size).__getitem__
 
     def label_many(self, texts: Iterable[str]) -> list[tuple[int, ...]]:
         """For each caption the offsets of its synsets, each once, in order of appearance.
@@ -217,7 +221,7 @@ class Labeller:
         Raises:
             TypeError: a caption is not text.
         """
-        label_of, once, found = self._label_of_chunk, dict.fromkeys, []
+        label_of, once, found = self.label_of_chunk, dict.fromkeys, []
         for text in texts:
             try:
                 labels = tuple(once(filter(None, map(label_of, text.split(" ")))))
@@ -225,104 +229,13 @@ class Labeller:
                 if isinstance(text, str):
                     raise
                 raise TypeError(f"a caption must be text, not {type(text).__name__}") from None
-            found.append(labels if -1 not in labels else self._label_with_care(text))
+            found.append(labels if -1 not in labels else self.label_with_care(text))
         return found
 
-    def label_arrays(self, texts: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """The labels of many captions as two arrays, the fastest way for tens of thousands at once.
-
-        Every distinct chunk is looked up once; splitting and putting together is done by Arrow and NumPy.
-
-        Args:
-            texts: n captions; the more at once, the less time each takes.
-
-        Returns:
-            ends: int32 [n + 1], values: int32 [total]; caption i has ``values[ends[i]:ends[i + 1]]``.
-
-        Raises:
-            TypeError: a caption is not text.
-        """
-        import numpy
-        import pyarrow
-        import pyarrow.compute
-
-        if set(map(type, texts)) != {str}:
-            return _flat(self.label_many(texts))
-        if len(texts) > 1 and sum(map(len, texts)) > _CHARACTERS_AT_ONCE:
-            half = len(texts) // 2
-            (ends, values), (more_ends, more) = map(self.label_arrays, (texts[:half], texts[half:]))
-            return numpy.concatenate((ends, ends[-1] + more_ends[1:])), numpy.concatenate((values, more))
-        try:
-            column = pyarrow.array(texts, pyarrow.string())
-        except UnicodeEncodeError:  # half of a surrogate pair
-            return _flat(self.label_many(texts))
-        lists = pyarrow.compute.split_pattern(column, pattern=" ")
-        chunks = lists.values.dictionary_encode()
-        distinct = chunks.dictionary.to_pylist()
-        labels = numpy.fromiter(map(self._label_of_chunk, distinct), numpy.int32, len(distinct))
-        labels = labels[chunks.indices.to_numpy()]
-        kept = labels != 0
-        values = labels[kept]
-        ends = numpy.concatenate(([0], numpy.cumsum(kept)))[lists.offsets.to_numpy()]
-        rows = numpy.repeat(numpy.arange(len(texts)), numpy.diff(ends))
-
-        if (undecided := values < 0).any():
-            again = numpy.unique(rows[undecided])
-            ends, values = _replaced(
-                ends, values, rows, again, [self._label_with_care(texts[row]) for row in again]
-            )
-            rows = numpy.repeat(numpy.arange(len(texts)), numpy.diff(ends))
-        repeated = _repeated(rows, values)
-        if repeated.any():
-            values = values[~repeated]
-            ends = ends - numpy.concatenate(([0], numpy.cumsum(repeated)))[ends]
-        return ends.astype(numpy.int32), values
-
-    def _label_with_care(self, text: str) -> tuple[int, ...]:
+    def label_with_care(self, text: str) -> tuple[int, ...]:
+        """The labels of one caption, cleaned and split properly."""
         words = captions.words(captions.clean(text))
         return tuple(dict.fromkeys(filter(None, map(self._label, words))))
-
-
-def _repeated(rows: IntArray, values: IntArray) -> IntArray:
-    """Which values stand in the same row before."""
-    import numpy
-
-    pairs = (rows << 24) | values  # offsets are below 2**24
-    ordered = numpy.sort(pairs)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    repeated = numpy.zeros(len(values), dtype=bool)
-    if len(twice):
-        concerned = numpy.zeros(rows[-1] + 1, dtype=bool)
-        concerned[twice >> 24] = True
-        where = numpy.flatnonzero(concerned[rows])
-        _, first = numpy.unique(pairs[where], return_index=True)
-        repeated[where] = True
-        repeated[where[first]] = False
-    return repeated
-
-
-def _replaced(
-    ends: IntArray, values: IntArray, rows: IntArray, again: IntArray, found: list[tuple[int, ...]]
-) -> tuple[IntArray, IntArray]:
-    """The arrays with the rows ``again`` as ``found``."""
-    import numpy
-
-    counts = numpy.diff(ends)
-    counts[again] = list(map(len, found))
-    changed = numpy.zeros(len(counts), dtype=bool)
-    changed[again] = True
-    from_found = numpy.repeat(changed, counts)
-    replaced = numpy.empty(len(from_found), numpy.int32)
-    replaced[~from_found] = values[~changed[rows]]
-    replaced[from_found] = list(chain.from_iterable(found))
-    return numpy.concatenate(([0], numpy.cumsum(counts))), replaced
-
-
-def _flat(found: list[tuple[int, ...]]) -> tuple[IntArray, IntArray]:
-    import numpy
-
-    ends = numpy.cumsum([0, *map(len, found)], dtype=numpy.int32)
-    return ends, numpy.fromiter(chain.from_iterable(found), numpy.int32, int(ends[-1]))
 
 
 def reference_label(text: str) -> tuple[int, ...]:
@@ -344,11 +257,6 @@ def label_many(texts: Iterable[str]) -> list[tuple[int, ...]]:
         TypeError: a caption is not text.
     """
     return _labeller().label_many(texts)
-
-
-def label_arrays(texts: Sequence[str]) -> tuple[IntArray, IntArray]:
-    """``Labeller.label_arrays`` with the memory of this process."""
-    return _labeller().label_arrays(texts)
 
 
 def label(text: str) -> tuple[int, ...]:

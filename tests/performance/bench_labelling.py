@@ -8,9 +8,9 @@ Everything runs on one core, on the same captions of about ten words, in one pro
   ``wn.synset`` per token, and two linear scans of a list of 24,320 keys per hit. Its part-of-speech tagger is
   left out (its data come with ``nltk.download`` only and its tags are not used), which flatters the original;
   the sentence splitter is the untrained one.
-- *labels*: ``pretraining.synsets.label_arrays``, which the sidecars are written with, in blocks of 262,144
-  captions; *first* remembers nothing at the start, *later* has labelled five times as many other captions
-  before. ``label_many`` gives the same labels as tuples.
+- *labels*: ``pretraining.synset_arrays.label_arrays``, which the sidecars are written with, in blocks of
+  262,144 captions; *first* remembers nothing at the start, *later* has labelled five times as many other
+  captions before. ``label_many`` gives the same labels as tuples.
 - *look-ups*: ``caption.split()`` and one ``dict.get`` per word.
 
 Times are processor time, the best of several runs. Goals: labels >= 500 x original, and >= 40 % of look-ups.
@@ -33,7 +33,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pretraining import captions, synsets
+from pretraining import captions, synset_arrays, synsets
 from pretraining.caption_sources import read_captions
 from pretraining.lexicon.wordnet import installed_wordnet
 
@@ -188,16 +188,16 @@ def compare(title: str, texts: list[str], earlier: list[str]) -> None:
     table = {word: 1 for text in texts for word in text.split()}
 
     def experienced() -> Callable[[list[str]], object]:
-        labeller = synsets.Labeller()
+        labeller = synset_arrays.ArrayLabeller()
         for first in range(0, len(earlier), BLOCK):
-            labeller.label_arrays(earlier[first : first + BLOCK])
-        return labeller.label_arrays
+            labeller(earlier[first : first + BLOCK])
+        return labeller
 
     rates = {
         "original": rate(lambda: lambda block: original(block, vocabulary), few, 5),
         "reference_label": rate(lambda: lambda block: list(map(synsets.reference_label, block)), few, 5),
         "label_many, first": rate(lambda: synsets.Labeller().label_many, texts, 8),
-        "labels, first": rate(lambda: synsets.Labeller().label_arrays, texts, 8),
+        "labels, first": rate(synset_arrays.ArrayLabeller, texts, 8),
         "labels, later": rate(experienced, texts, 4),
         "look-ups": rate(lambda: lambda block: look_up(block, table), texts, 8),
     }

@@ -279,7 +279,7 @@ def test_an_interrupted_run_leaves_no_half_sidecar(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(labelling, "_BLOCK", 1)
 
     def stop(path: Path, _: LabelSummary) -> None:
-        monkeypatch.setattr(labelling.synsets, "label_arrays", lambda texts: 1 / 0)
+        monkeypatch.setattr(labelling.synset_arrays, "label_arrays", lambda texts: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         label_shards(paths, workers=1, progress=stop)
@@ -295,13 +295,13 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from pretraining import labelling
-label_arrays = labelling.synsets.label_arrays
+label_arrays = labelling.synset_arrays.label_arrays
 def waiting(texts):
     if "wait here" in texts:
         print("half of the second file is written", flush=True)
         time.sleep(60)
     return label_arrays(texts)
-labelling.synsets.label_arrays, labelling._BLOCK = waiting, 1
+labelling.synset_arrays.label_arrays, labelling._BLOCK = waiting, 1
 labelling.label_shards([*map(Path, sys.argv[1:])], workers=1)
 """
     with subprocess.Popen([sys.executable, "-c", code, *paths], stdout=subprocess.PIPE, text=True) as run:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from tricky_captions import original_labels, tricky, tricky_captions, wordnet_or_skip
 
-from pretraining import synsets
+from pretraining import synset_arrays, synsets
+from pretraining.synset_arrays import ArrayLabeller
 from pretraining.synsets import Labeller, Lexicon
 
 lexicon = Lexicon.load()
@@ -98,7 +99,11 @@ def test_label(caption: str, expected: list[str]) -> None:
 def test_the_fast_way_is_the_straight_way(caption: str) -> None:
     expected = synsets.reference_label(caption)
     assert synsets.label(caption) == expected
-    assert as_tuples(synsets.label_arrays([caption, "dog dog", caption])) == [expected, (2084071,), expected]
+    assert as_tuples(synset_arrays.label_arrays([caption, "dog dog", caption])) == [
+        expected,
+        (2084071,),
+        expected,
+    ]
 
 
 def test_all_ways_agree_on_many_drawn_captions() -> None:
@@ -107,7 +112,7 @@ def test_all_ways_agree_on_many_drawn_captions() -> None:
     assert synsets.label_many(drawn) == expected
     plain = [text for text in drawn if text.isascii()]  # the others hold half of a surrogate pair somewhere
     for some in (drawn, plain):
-        assert as_tuples(Labeller().label_arrays(some)) == synsets.label_many(some)
+        assert as_tuples(ArrayLabeller()(some)) == synsets.label_many(some)
 
 
 def test_labels_are_those_of_nltk() -> None:
@@ -148,9 +153,9 @@ def test_path_similarity_is_that_of_nltk_on_ten_thousand_pairs() -> None:
 
 def test_memory_is_bounded() -> None:
     labeller = Labeller(size=100)
-    memory = labeller._label_of_chunk.__self__
-    texts = [f"dog{number} cat house." for number in range(1000)]
-    for label in (labeller.label_many, lambda some: as_tuples(labeller.label_arrays(some))):
+    memory = labeller.label_of_chunk.__self__
+    texts = [f"dog-{number} cat house." for number in range(1000)]
+    for label in (labeller.label_many, lambda some: as_tuples(ArrayLabeller(labeller)(some))):
         assert label(texts) == [synsets.label("cat house")] * 1000
         assert len(memory) <= 100 and len(memory._before) <= 100
     labeller.label_many([*texts, "x" * 1000])
@@ -158,20 +163,74 @@ def test_memory_is_bounded() -> None:
     assert {"cat", "house."} <= memory.keys() | memory._before.keys()  # what keeps coming is not forgotten
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "{},",
+        "{}.",
+        "({})",
+        '"{}"',
+        '{}."',
+        "{}.)",
+        "[{}]",
+        "{}!",
+        "({}.)",
+        "{}s;",
+        "{}:)",
+        "{}es",
+        "{}men",
+        "{}.,",
+        "{}..",
+        "{}'s",
+        "{}-{}",
+        "{}.{}",
+        '{}".',
+        "'{}'",
+        "{}%20",
+        "{}…",
+        "{}é",
+        "({}).",
+        "{}\t{}",
+        "{}..",
+    ],
+)
+def test_words_in_punctuation_have_the_same_labels_in_arrays(form: str) -> None:
+    words = [
+        "dog",
+        "Dog",
+        "2019",
+        "x2",
+        "e",
+        "3",
+        "cannot",
+        "GONNA",
+        "re",
+        "US",
+        "mens",
+        "mice",
+        "glass",
+        "wo",
+    ]
+    words += random.Random(0).sample([lemma for lemma in lexicon.lemmas() if lemma.isalnum()], 400)
+    texts = [form.format(word, word) for word in words]
+    assert as_tuples(ArrayLabeller()(texts)) == [synsets.reference_label(text) for text in texts]
+
+
 def test_long_captions_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["a dog and a cat", "the", "red,dog and house", "dog dog", "x" * 200 + " bird"]
     expected = synsets.label_many(texts)
-    monkeypatch.setattr(synsets, "_CHARACTERS_AT_ONCE", 20)
-    assert as_tuples(synsets.label_arrays(texts)) == expected
+    monkeypatch.setattr(synset_arrays, "_CHARACTERS_AT_ONCE", 20)
+    assert as_tuples(synset_arrays.label_arrays(texts)) == expected
 
 
 @pytest.mark.parametrize("caption", [None, 3, b"dog", ["dog"]])
 def test_captions_must_be_text(caption: object) -> None:
-    for label in (synsets.label_many, synsets.label_arrays):
+    for label in (synsets.label_many, synset_arrays.label_arrays):
         with pytest.raises(TypeError, match="a caption must be text"):
             label(["dog", caption])
 
 
 def test_no_captions() -> None:
     assert synsets.label_many([]) == []
-    assert as_tuples(synsets.label_arrays([])) == []
+    assert as_tuples(synset_arrays.label_arrays([])) == []
