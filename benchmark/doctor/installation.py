@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark import PROJECT
 from benchmark.doctor.findings import REINSTALL, Finding, error, ok, warning
+from pretraining.machine import cores
 
 if TYPE_CHECKING:  # packaging may be what is missing
     from packaging.requirements import Requirement
@@ -133,14 +134,14 @@ def forks() -> Finding:
 
 def environment() -> Finding:
     """Environment variables that make things slow or unsafe."""
-    cores = usable_cores()
+    available = cores()
     problems = {}
     for name in _THREADS:
         threads = os.environ.get(name, "").strip()
-        if threads == "1" and cores >= _MANY_CORES:
-            problems[name] = f"{name}=1 leaves {cores - 1} of {cores} cores idle"
-        elif threads.isdigit() and int(threads) > 2 * cores:
-            problems[name] = f"{name}={threads} is far more than the {cores} cores there are"
+        if threads == "1" and available >= _MANY_CORES:
+            problems[name] = f"{name}=1 leaves {available - 1} of {available} cores idle"
+        elif threads.isdigit() and int(threads) > 2 * available:
+            problems[name] = f"{name}={threads} is far more than the {available} cores there are"
     for name in _CAPS:
         if value := os.environ.get(name):
             problems[name] = f"{name}={value} keeps PyTorch from the processor's fast instructions"
@@ -152,11 +153,6 @@ def environment() -> Finding:
     if not problems:
         return ok("no variable that slows or endangers a run")
     return warning("; ".join(problems.values()), f"unset {' '.join(problems)}")
-
-
-def usable_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _installed(name: str) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.doctor.findings import REINSTALL, Check, Finding, error, ok, warning
-from benchmark.doctor.installation import usable_cores
 from benchmark.messages import one_line
+from pretraining.machine import cores
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ def blas() -> Finding:
     float32, bf16 = gflops(torch.float32), gflops(torch.bfloat16)
     auto = "bf16" if bf16_is_fast("cpu") else "float32"
     message = (
-        f"{torch.get_num_threads()} threads on {usable_cores()} cores, {' + '.join(has) or 'no BLAS'}, "
+        f"{torch.get_num_threads()} threads on {cores()} cores, {' + '.join(has) or 'no BLAS'}, "
         f"{unit}: float32 {float32:.0f}, bf16 {bf16:.0f} GFLOP/s; precision='auto' takes {auto}"
     )
     if auto == "bf16" and bf16 < float32:
