@@ -42,8 +42,8 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
         assert cost["samples"] == 1280 and cost["images_per_second"] > 0 and cost["flops"] > 0
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES
-    # top-1, box AP, mask AP, mIoU, each by itself and against cost; the losses
-    assert len(list((suite / "plots").glob("*.png"))) == 9
+    # top-1, box AP, mask AP, mIoU, each by itself and against cost; all on one page; the losses
+    assert len(list((suite / "plots").glob("*.png"))) == 10
 
     made = written(suite)
     second = run_suite(tmp_path)

@@ -35,12 +35,24 @@ def new_canvas(width: float, height: float) -> tuple[Canvas, Axes]:
     return canvas, panels[0]
 
 
-def new_canvases(width: float, height: float, count: int) -> tuple[Canvas, list[Axes]]:
-    """A figure of its own, outside pyplot: nothing global is touched and no display is asked for."""
+def new_canvases(
+    width: float, height: float, count: int, columns: int | None = None
+) -> tuple[Canvas, list[Axes]]:
+    """A figure of its own, outside pyplot: nothing global is touched and no display is asked for.
+
+    Args:
+        width, height: of the whole, in inches.
+        count: how many panels.
+        columns: panels side by side; default all.
+    """
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(width, height))
-    return canvas, list(canvas.subplots(1, count, squeeze=False)[0])
+    columns = columns or count
+    panels = canvas.subplots(-(-count // columns), columns, squeeze=False).flatten()
+    for unused in panels[count:]:
+        unused.set_visible(False)
+    return canvas, list(panels[:count])
 
 
 def save(canvas: Canvas, path: Path) -> Path:

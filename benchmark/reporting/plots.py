@@ -12,13 +12,14 @@ from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
 from benchmark.reporting.results import Figure, Results
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 COLOURS = {None: "#8c8c8c", "clip": "#e08214", "catlip": "#1f4e9c"}
 OTHERS = ("#009e73", "#7b3294", "#a6611a", "#56b4e9")
 MARKERS = {None: "D", "clip": "s", "catlip": "o"}
 OTHER_MARKERS = ("^", "v", "P", "X", "*", "<", ">")
-NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy"}
+NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "bbox_mAP": "box AP", "segm_mAP": "mask AP"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Look:
 
 
 def write(results: Results, histories: dict[str, Path]) -> list[Path]:
-    """Draw what the results allow: per task a comparison and a cost plot, and the pre-training losses.
+    """Draw what the results allow: an overview, per metric a comparison and a cost plot, the losses.
 
     Args:
         histories: name of a pre-training -> its history.csv.
@@ -42,14 +43,19 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
 
     folder = results.folder / "plots"
     looks = _looks(results)
+    found = []
+    for task, metric, key in results.columns():
+        figures = {name: results.figure(name, task, metric) for name in results.backbones}
+        if figures := {name: figure for name, figure in figures.items() if figure.metric}:
+            found.append((task, key, figures))
     files = []
     with mpl.rc_context(STYLE):
-        for task, metric, key in results.columns():
-            figures = {name: results.figure(name, task, metric) for name in results.backbones}
-            figures = {name: figure for name, figure in figures.items() if figure.metric}
-            if not figures:
-                continue
-            files.append(save(_comparison(task, figures, looks), folder / f"{slug(key)}.png"))
+        if len(found) > 1:
+            files.append(save(_overview(found, looks), folder / "overview.png"))
+        for task, key, figures in found:
+            canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(figures))
+            _compare(axes, task, figures, looks)
+            files.append(save(canvas, folder / f"{slug(key)}.png"))
             if canvas := _against_cost(results, task, figures, looks):
                 files.append(save(canvas, folder / f"{slug(key)}_against_cost.png"))
         if canvas := _losses(histories, looks):
@@ -57,9 +63,18 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
     return files
 
 
-def _comparison(task: str, figures: dict[str, Figure], looks: dict[str, Look]) -> Canvas:
+def _overview(found: list[tuple[str, str, dict[str, Figure]]], looks: dict[str, Look]) -> Canvas:
+    """All comparisons on one page, two side by side."""
+    most = max(len(figures) for _, _, figures in found)
+    rows = -(-len(found) // 2)
+    canvas, panels = new_canvases(12.0, rows * (1.5 + 0.5 * most), len(found), columns=2)
+    for axes, (task, _, figures) in zip(panels, found, strict=True):
+        _compare(axes, task, figures, looks)
+    return canvas
+
+
+def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str, Look]) -> None:
     """One line per backbone: the figure, its interval, and, thin, its interval over classes."""
-    canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(figures))
     for position, (name, figure) in enumerate(figures.items()):
         metric, look = figure.metric, looks[name]
         if figure.over_classes:
@@ -87,7 +102,6 @@ def _comparison(task: str, figures: dict[str, Figure], looks: dict[str, Look]) -
     _from_zero(axes.set_xlim, figures)
     thin = "; thin: over classes" if any(figure.over_classes for figure in figures.values()) else ""
     axes.set_title(f"{task}: {_extent(first)}\n95 % intervals, {_method(first)}{thin}")
-    return canvas
 
 
 def _against_cost(
@@ -193,8 +207,8 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
 
 
 def _axis_label(figure: Figure) -> str:
-    unit = "%" if figure.metric.unit == "percent" else figure.metric.unit
-    return f"{NAMES.get(figure.name, figure.name)}, {unit}"
+    name = NAMES.get(figure.name, figure.name)
+    return f"{name}, {figure.unit}" if figure.unit else name
 
 
 def _extent(figure: Figure) -> str:

@@ -56,6 +56,12 @@ class Figure:
     chosen: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
 
+    @property
+    def unit(self) -> str:
+        """The unit to print beside the metric's name; empty where the name says it (box AP is in AP)."""
+        unit = self.metric.unit if self.metric else ""
+        return {"percent": "%", "AP": ""}.get(unit, unit)
+
 
 @dataclass
 class Results:

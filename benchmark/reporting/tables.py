@@ -161,8 +161,7 @@ def _column_name(task: str, figures: dict[str, Figure]) -> str:
     done = next((figure for figure in figures.values() if figure.metric), None)
     if done is None:
         return task
-    unit = "%" if done.metric.unit == "percent" else done.metric.unit
-    return f"{task} {done.name} {unit} [95 %]"
+    return " ".join(filter(None, (task, done.name, done.unit, "[95 %]")))
 
 
 def _origin(description: dict[str, Any]) -> dict[str, Any]:

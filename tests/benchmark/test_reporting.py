@@ -113,9 +113,9 @@ def test_a_task_may_show_several_metrics(results_of):
     results = results_of(record("clip", **boxes), record("catlip", **boxes), failed("random"))
     header, _, *lines = [line for line in tables.markdown(results).splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in header.split("|")][3:6] == [
-        r"probe bbox\_mAP AP \[95 %\]",
+        r"probe bbox\_mAP \[95 %\]",
         "chosen",
-        r"probe segm\_mAP AP \[95 %\]",
+        r"probe segm\_mAP \[95 %\]",
     ]
     assert r"| 16.0 \[15.0, 17.0\] | lr=0.1 | 9.0 \[8.0, 10.0\] |" in lines[0]
     assert "| FAILED | – | FAILED |" in lines[2]
@@ -123,6 +123,7 @@ def test_a_task_may_show_several_metrics(results_of):
     assert (line["probe_value"], line["probe_segm_mAP_value"]) == ("16.0", "9.0")
     reporting.update(results)
     plots = {path.name for path in (results.folder / "plots").glob("probe*.png")}
+    assert (results.folder / "plots" / "overview.png").is_file()
     stems = ("probe", "probe_segm_mAP")
     assert plots == {f"{stem}{end}.png" for stem in stems for end in ("", "_against_cost")}
 
