@@ -1,4 +1,4 @@
-"""How the learning rates of the demo's Mask R-CNN and DeepLabv3 were chosen: on another drawing of the data.
+"""How the recipes of the demo's Mask R-CNN and DeepLabv3 were chosen: on another drawing of the data.
 
 Needs the demo's pre-trained backbones (python run_suite.py). The drawings of objects are the demo's, the
 pictures made of them are not: nothing here looks at the demo's test images.
@@ -20,12 +20,22 @@ backbones = dict(
     clip="run:{results}/demo/pretrain/clip",
     catlip="run:{results}/demo/pretrain/catlip",
 )
+_longer = {"train_cfg.max_iters": 400, "param_scheduler.1.end": 400, "param_scheduler.1.T_max": 370}
 tasks = [
-    dict(config=config, set={"optim_wrapper.optimizer.lr": lr}, name=f"{name}_{lr:g}")
-    for config, name, rates in (
-        ("detection/demo_mask_rcnn.py", "mask_rcnn", _detection),
-        ("segmentation/demo_deeplabv3.py", "deeplabv3", _segmentation),
+    dict(
+        config="detection/demo_mask_rcnn.py",
+        set={"optim_wrapper.optimizer.lr": lr, **_longer},
+        name=f"mask_rcnn_400_{lr:g}",
     )
-    for lr in rates
+    for lr in _detection
 ]
+tasks += [
+    dict(
+        config="segmentation/demo_deeplabv3.py",
+        set={"optim_wrapper.optimizer.lr": lr},
+        name=f"deeplabv3_200_{lr:g}",
+    )
+    for lr in _segmentation
+]
+tasks += [dict(config="detection/demo_mask_rcnn.py", name="mask_rcnn_300_0.001")]
 seeds = 1
