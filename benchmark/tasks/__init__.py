@@ -37,7 +37,7 @@ RUNNER_KEYS = (
 
 TASKS = {
     "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=1),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 1, RUNNER_KEYS),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 2, RUNNER_KEYS),
     "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 1, RUNNER_KEYS),
 }
 

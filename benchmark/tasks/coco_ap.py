@@ -153,10 +153,12 @@ def match(annotations: Path, detections: list[dict[str, Any]], kind: str) -> Mat
 def intervals(
     matches: Matches, replicates: int = 300, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """Percentile bootstrap over images of the six precisions, in percent.
+    """Bias-corrected percentile bootstrap over images of the six precisions, in percent.
 
-    Undefined ones (no object of the size) are left out. The matching is done once; only the precision-recall
-    curves are accumulated again.
+    A resample holds images several times, and detections that agree with each other raise its precision:
+    the mean over resamples lies above the estimate. Both percentiles are moved by that difference (Efron &
+    Tibshirani 1993, chapter 10). Undefined precisions (no object of the size) are left out. The matching is
+    done once; only the precision-recall curves are accumulated again.
     """
     images = len(matches.image_ids)
     if images < 2:
@@ -166,11 +168,13 @@ def intervals(
     point = matches.average_precision(np.ones((1, images), dtype=int))
     drawn = matches.average_precision(counts)
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    return {
-        name: Interval(float(value[0]), *(float(v) for v in np.nanquantile(drawn[name], tails)))
-        for name, value in point.items()
-        if np.isfinite(value[0])
-    }
+    found = {}
+    for name, (value,) in point.items():
+        if np.isfinite(value):
+            bias = np.nanmean(drawn[name]) - value
+            low, high = np.clip(np.nanquantile(drawn[name], tails) - bias, 0, 100)
+            found[name] = Interval(float(value), float(low), float(high))
+    return found
 
 
 def _prepared(coco: type, cocoeval: type, annotations: Path, detections: list[dict], kind: str) -> Any | None:

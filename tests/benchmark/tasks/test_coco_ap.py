@@ -147,6 +147,16 @@ def test_intervals_hold_the_estimate_and_depend_on_the_seed_alone(truth, detecti
         assert 0 <= interval.low < interval.value < interval.high <= 100
 
 
+def test_intervals_are_centred_although_resamples_flatter(truth, detections):
+    matches = coco_ap.match(truth, detections, "bbox")
+    images = len(matches.image_ids)
+    counts = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=400)
+    drawn = matches.average_precision(counts)["mAP"]
+    interval = coco_ap.intervals(matches, 400)["mAP"]
+    assert interval.low == pytest.approx(np.quantile(drawn, 0.025) - drawn.mean() + interval.value)
+    assert interval.high == pytest.approx(np.quantile(drawn, 0.975) - drawn.mean() + interval.value)
+
+
 def test_rows_per_image_add_up(truth, detections):
     table = coco_ap.match(truth, detections, "bbox").table("bbox")
     content = json.loads(truth.read_text())
