@@ -58,9 +58,9 @@ class Figure:
 
     @property
     def unit(self) -> str:
-        """The unit to print beside the metric's name; empty where the name says it (box AP is in AP)."""
+        """The unit to print beside the metric's name; empty where the name says it (``bbox_mAP``)."""
         unit = self.metric.unit if self.metric else ""
-        return {"percent": "%", "AP": ""}.get(unit, unit)
+        return {"percent": "%"}.get(unit, "" if unit in self.name else unit)
 
 
 @dataclass

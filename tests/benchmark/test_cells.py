@@ -147,7 +147,9 @@ def test_two_processes_compute_a_cell_once(harness):
 def test_a_stopped_suite_ends_its_children_and_keeps_what_is_done(harness, number):
     specs = {"a": "random:vit_nano_conv16", "b": "random:vit_mini_conv16"}
     harness.suite({specs["b"]: "wait"}, specs)
-    process = subprocess.Popen(command(harness), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(harness, "--jobs", "1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     wait_for(lambda: len(harness.runs) == 2)
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
