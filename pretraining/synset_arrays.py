@@ -7,6 +7,7 @@ forms. The others go the way of ``Labeller``, one at a time. NumPy puts the labe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -18,6 +19,7 @@ from pretraining.synsets import Labeller, Lexicon
 IntArray = Any  # numpy.ndarray; NumPy and Arrow are imported only where they are used
 StringArray = Any  # pyarrow.StringArray
 _CHARACTERS_AT_ONCE = 1 << 25  # in Arrow's hands, where a word takes some 40 bytes
+_PLAIN = "^[a-z0-9]+(?:[-/|][a-z0-9]+)*$"  # a word that NLTK leaves whole
 _UNDECIDED = -1  # the label of a chunk that needs its neighbours, or has several
 
 
@@ -48,9 +50,11 @@ class ArrayLabeller:
         import pyarrow
         import pyarrow.compute
 
-        if set(map(type, texts)) != {str}:
+        try:
+            characters = len("".join(texts))  # which also sees at once whether all are text
+        except TypeError:
             return _flat(self._labeller.label_many(texts))
-        if len(texts) > 1 and sum(map(len, texts)) > _CHARACTERS_AT_ONCE:
+        if len(texts) > 1 and characters > _CHARACTERS_AT_ONCE:
             half = len(texts) // 2
             (ends, values), (more_ends, more) = map(self, (texts[:half], texts[half:]))
             return numpy.concatenate((ends, ends[-1] + more_ends[1:])), numpy.concatenate((values, more))
@@ -63,8 +67,10 @@ class ArrayLabeller:
         labels = _labels_of_chunks(chunks.dictionary, self._labeller.label_of_chunk)
         labels = labels[chunks.indices.to_numpy()]
         kept = labels != 0
-        values = labels[kept]
-        ends = numpy.concatenate(([0], numpy.cumsum(kept)))[lists.offsets.to_numpy()]
+        values = labels[numpy.flatnonzero(kept)]
+        before = numpy.zeros(len(kept) + 1, numpy.int32)
+        numpy.cumsum(kept, out=before[1:])
+        ends = before[lists.offsets.to_numpy()]
         rows = numpy.repeat(numpy.arange(len(texts)), numpy.diff(ends))
         if (undecided := values == _UNDECIDED).any():
             again = numpy.unique(rows[undecided])
@@ -90,26 +96,20 @@ def label_arrays(texts: Sequence[str]) -> tuple[IntArray, IntArray]:
 
 @lru_cache(maxsize=1)
 def _forms() -> tuple[StringArray, IntArray]:
-    """Words, in lower case, and their labels: 0 for none, `_UNDECIDED` where NLTK takes the word apart.
+    """Words, in lower case, and their labels; `_UNDECIDED` where NLTK takes the word apart.
 
-    Of words that end in "s" or "men", whose lemma is another word, the regular plurals are there; of others
-    all that have a label.
+    All plain words that have a label are there, but for those that end in "s" or "men" and are no lemma's
+    regular plural nor irregular: of these another word is the lemma.
     """
     import numpy
     import pyarrow
 
-    lexicon = Lexicon.load()
-    labels = {}
-    for lemma in filter(_is_plain, lexicon.lemmas()):
-        for form in (lemma, f"{lemma}s"):
-            labels[form] = lexicon.label(form) or 0
-    labels |= {form: lexicon.label(form) or 0 for form in filter(_is_plain, lexicon.irregular_forms())}
+    lexicon, is_plain = Lexicon.load(), re.compile(_PLAIN).search
+    words = [form for lemma in lexicon.lemmas() for form in (lemma, f"{lemma}s")]
+    words = filter(is_plain, chain(words, lexicon.irregular_forms()))
+    labels = {word: label for word in words if (label := lexicon.label(word)) is not None}
     labels |= dict.fromkeys(captions.TAKEN_APART, _UNDECIDED)
     return pyarrow.array(labels, pyarrow.string()), numpy.fromiter(labels.values(), numpy.int32, len(labels))
-
-
-def _is_plain(word: str) -> bool:
-    return word.isascii() and word.isalnum()
 
 
 def _labels_of_chunks(chunks: StringArray, label_of_chunk: Callable[[str], int]) -> IntArray:
@@ -120,8 +120,11 @@ def _labels_of_chunks(chunks: StringArray, label_of_chunk: Callable[[str], int])
     forms, labels_of_forms = _forms()
     opened = arrow.ascii_ltrim(chunks, captions.OPENING)
     ended = arrow.ascii_rtrim(opened, captions.ENDING)
-    word = arrow.ascii_rtrim(ended, ".")
+    word = arrow.ascii_lower(arrow.ascii_rtrim(ended, "."))
     periods = _numpy(arrow.binary_length(ended)) - _numpy(arrow.binary_length(word))
+    # NLTK makes a word of its own of "'s", which is no noun
+    owner = arrow.binary_slice(word.cast("binary"), 0, -2)
+    word = arrow.if_else(arrow.ends_with(word, "'s"), owner, word).cast("string")
     # a period is split off a word of letters that it ends; a letter or a number may keep it
     one_ends = (
         (periods == 1)
@@ -129,8 +132,13 @@ def _labels_of_chunks(chunks: StringArray, label_of_chunk: Callable[[str], int])
         & _numpy(arrow.ascii_is_alpha(word))
         & (_numpy(arrow.binary_length(word)) > 1)
     )
-    plain = _numpy(arrow.ascii_is_alnum(word)) & ((periods == 0) | one_ends)
-    word = arrow.ascii_lower(word)
+    plain = _numpy(arrow.ascii_is_alnum(word))
+    joined = numpy.flatnonzero(~plain)
+    some = word.take(joined)
+    plain[joined] = _numpy(arrow.match_substring_regex(some, _PLAIN)) & ~_numpy(
+        arrow.match_substring_regex(some, "|".join(captions.TAKEN_APART))
+    )
+    plain &= (periods == 0) | one_ends
     index = _numpy(arrow.index_in(word, forms).fill_null(-1))
     labels = numpy.where(index >= 0, labels_of_forms[index], 0).astype(numpy.int32)
     inflected = _numpy(arrow.or_(arrow.ends_with(word, "s"), arrow.ends_with(word, "men")))

@@ -165,6 +165,7 @@ def test_memory_is_bounded() -> None:
 
 FORMS = ["{}", "{},", "{}.", "({})", '"{}"', '{}."', "{}.)", "[{}]", "{}!", "({}.)", "{}s;", "{}:)", "{}es"]
 FORMS += ["{}.,", "{}..", "{}'s", "{}-{}", "{}.{}", '{}".', "'{}'", "{}%20", "{}…", "{}é", "({}).", "{}\t{}"]
+FORMS += ["{}/{}", "{}|{}", "{}_{}", "{}'s,", "{}'s.", "{}'S", "{}'", "{}-", "{}s/{}s", "{}-cannot", "{}'s's"]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -185,7 +186,10 @@ def test_words_in_punctuation_have_the_same_labels_in_arrays(form: str) -> None:
         "glass",
         "wo",
     ]
-    words += random.Random(0).sample([lemma for lemma in lexicon.lemmas() if lemma.isalnum()], 400)
+    words += ["x-ray", "merry-go-round", "ice_cream", "no", "o.k.", "café"]
+    lemmas = sorted(lexicon.lemmas())
+    words += random.Random(0).sample([lemma for lemma in lemmas if lemma.isalnum()], 300)
+    words += random.Random(0).sample([lemma for lemma in lemmas if not lemma.isalnum()], 100)
     texts = [form.format(word, word) for word in words]
     assert as_tuples(ArrayLabeller()(texts)) == [synsets.reference_label(text) for text in texts]
 
