@@ -26,7 +26,7 @@ from backbones import load_backbone
 from benchmark.tasks.openmmlab_runner import ProgressHook
 
 ROOT = Path(__file__).parents[2] / "task_configs"
-ROUNDS, STEPS, BATCH = 7, 3, 4
+ROUNDS, STEPS, BATCH = 21, 1, 4
 
 
 @MODELS.register_module()
