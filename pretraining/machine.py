@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
 
+_CGROUP = Path("/sys/fs/cgroup")
+
+
 def cores() -> int:
     """Cores this process may use: fewer than the machine's, inside a batch job."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int | None:
+    """Bytes that can still be had, by the system and by the control group (a container's limit)."""
+    limits = []
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) << 10)
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        limit = int((_CGROUP / "memory.max").read_text())
+        limits.append(max(0, limit - int((_CGROUP / "memory.current").read_text())))
+    return min(limits, default=None)
 
 
 def software(device: torch.device) -> dict[str, Any]:

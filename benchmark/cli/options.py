@@ -55,7 +55,7 @@ JobsOption = Annotated[
         "--jobs",
         min=1,
         help="Cells to run at once; they share the cores. Pre-trainings always run alone.",
-        show_default="one with a GPU, else one per core, up to 4",
+        show_default="one with a GPU, else up to 4, as cores and memory allow",
     ),
 ]
 

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmark.doctor.findings import Finding, error, ok, warning
+from pretraining.machine import available_memory
 
 GIB = 1 << 30
 MEMORY_NEEDED = 4 * GIB
@@ -21,7 +22,6 @@ DISK_NEEDED = 5 * GIB
 KNOWN_SYNSETS = {"dog.n.01": 2084071, "person.n.01": 7846, "entity.n.01": 1740}
 """Offsets in WordNet 3.0, as its own data.noun has them."""
 
-_CGROUP = Path("/sys/fs/cgroup")
 _LOOKED_AT = 50  # entries of a folder, at most: this is a look, not a count
 
 
@@ -36,18 +36,6 @@ def memory() -> Finding:
             "close other programs, or lower the batch: --set batch_size=32 for pretrain",
         )
     return ok(f"{free / GIB:.1f} GiB free")
-
-
-def available_memory() -> int | None:
-    """Bytes that can still be had, by the system and by the control group (a container's limit)."""
-    limits = []
-    with suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        limits.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) << 10)
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        limit = int((_CGROUP / "memory.max").read_text())
-        limits.append(max(0, limit - int((_CGROUP / "memory.current").read_text())))
-    return min(limits, default=None)
 
 
 def disk(results: Path) -> Finding:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark import PROJECT
 from benchmark.files import tail
-from pretraining.machine import cores
+from pretraining.machine import available_memory, cores
 
 
 class Child:
@@ -65,6 +65,9 @@ class Child:
             os.killpg(self.process.pid, number)
 
 
+MEMORY_OF_A_CELL = 3 << 30
+
+
 class LocalLauncher:
     """Starts children here, at most `slots` at once (the caller counts)."""
 
@@ -79,11 +82,13 @@ class LocalLauncher:
 def default_slots() -> int:
     """How many cells to run at once when nobody says: one where there is a GPU, else one per core up to four.
 
-    The models that a CPU can train gain little from a second core, and two of them gain all of it.
+    The models that a CPU can train gain little from a second core, and two of them gain all of it. Each has
+    room for twice the memory that the demo's cells take.
     """
     if any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists():
         return 1
-    return min(4, cores())
+    memory = available_memory()
+    return min(4, cores(), 4 if memory is None else max(1, memory // MEMORY_OF_A_CELL))
 
 
 def ending(code: int) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backbones.errors import UserError
-from benchmark.launchers.local import LocalLauncher
+from benchmark.launchers.local import LocalLauncher, default_slots
 from benchmark.store import CellLock, read_record, set_aside
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -194,3 +194,13 @@ def test_children_share_the_cores_unless_one_is_alone(tmp_path, monkeypatch):
         child = LocalLauncher(4).start(program, tmp_path / "log", alone=alone)
         wait_for(lambda child=child: child.poll() is not None)
         assert child.tail() == [threads]
+
+
+@pytest.mark.parametrize(
+    ("available", "memory", "slots"), [(8, 64 << 30, 4), (2, None, 2), (8, 7 << 30, 2), (4, 1, 1)]
+)
+def test_cells_at_once_are_as_many_as_cores_and_memory_allow(monkeypatch, available, memory, slots):
+    monkeypatch.setattr("benchmark.launchers.local.cores", lambda: available)
+    monkeypatch.setattr("benchmark.launchers.local.available_memory", lambda: memory)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    assert default_slots() == slots

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.doctor import findings, installation, resources
+from pretraining import machine
 
 # What is installed
 
@@ -97,12 +98,12 @@ def test_little_disk_and_memory(monkeypatch, tmp_path, run):
 
 
 def test_memory_of_a_container_counts(monkeypatch, tmp_path):
-    free = resources.available_memory()
+    free = machine.available_memory()
     assert free is None or 0 < free < 1 << 50
     (tmp_path / "memory.max").write_text("5000\n")
     (tmp_path / "memory.current").write_text("2000\n")
-    monkeypatch.setattr(resources, "_CGROUP", tmp_path)
-    assert resources.available_memory() == 3000
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.available_memory() == 3000
 
 
 def test_results_that_cannot_be_written(tmp_path, run):
