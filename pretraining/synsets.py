@@ -184,7 +184,7 @@ class _ChunkLabels(dict):
             if chunk.isalnum() and chunk.isascii() and (word := chunk.lower()) not in captions.TAKEN_APART:
                 found = self._label(word) or 0
             else:
-                found = self._label_of_words(captions.words_of_raw_chunk(chunk))
+                found = self._label_of_words(chunk, captions.words_of_raw_chunk(chunk))
         if len(self) >= self._size:
             self._before = dict(self)
             self.clear()
@@ -192,8 +192,13 @@ class _ChunkLabels(dict):
             self[chunk] = found
         return found
 
-    def _label_of_words(self, words: tuple[str, ...] | None) -> int:
+    def _label_of_words(self, chunk: str, words: tuple[str, ...] | None) -> int:
         if words is None:
+            # Whether the period of a letter or number stays ("2019.") matters only if it decides a label.
+            word = chunk[:-1].lower()
+            short = word.isascii() and word.isalnum() and (len(word) == 1 or word.isdecimal())
+            if short and chunk[-1] == "." and self._label(word) is None and self._label(f"{word}.") is None:
+                return 0
             return -1
         labels = [label for label in map(self._label, words) if label is not None]
         if not labels:
