@@ -16,4 +16,4 @@ def allow() -> None:
 
 
 def allowed() -> bool:
-    return os.environ.get(VARIABLE, "0") not in {"", "0"}
+    return os.environ.get(VARIABLE) == "1"

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from backbones.errors import UserError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -17,8 +19,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The temporary file keeps the suffix, because some writers choose their format by it. If the block raises,
     the old file stays and the temporary one is removed.
+
+    Raises:
+        UserError: `path` is a folder.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the file to write")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)

@@ -28,7 +28,11 @@ def available_memory() -> int | None:
         limits.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) << 10)
     with suppress(OSError, ValueError):  # "max" where there is no limit
         limit = int((_CGROUP / "memory.max").read_text())
-        limits.append(max(0, limit - int((_CGROUP / "memory.current").read_text())))
+        used = int((_CGROUP / "memory.current").read_text())
+        with suppress(OSError):  # files that were read and can be forgotten
+            rows = map(str.split, (_CGROUP / "memory.stat").read_text().splitlines())
+            used -= sum(int(value) for key, value in rows if key in {"active_file", "inactive_file"})
+        limits.append(max(0, limit - used))
     return min(limits, default=None)
 
 

@@ -38,7 +38,7 @@ def initial_classifier(
         UserError: a match is with a class that this classifier does not have.
     """
     classes = [
-        [row.class_index for row in rows if row.class_index is not None]
+        list(dict.fromkeys(row.class_index for row in rows if row.class_index is not None))
         for _, rows in groupby(matches, lambda match: match.target)
     ]
     largest = max((index for indices in classes for index in indices), default=-1)

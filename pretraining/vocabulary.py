@@ -113,7 +113,7 @@ class Vocabulary:
         if size < 1:
             raise UserError(
                 f"no synset is in {min_count} captions, the commonest is in {max(self.counts)}: "
-                "lower min_count or label more captions"
+                "lower --min-count or label more captions"
             )
         return Vocabulary(self.synsets[:size], self.names[:size], self.counts[:size])
 
@@ -173,8 +173,14 @@ class Vocabulary:
 
 
 def write_whole(path: Path, data: bytes) -> Path:
-    """Writes a file so that nobody sees half of it; its folder is made if missing."""
+    """Writes a file so that nobody sees half of it; its folder is made if missing.
+
+    Raises:
+        UserError: `path` is a folder.
+    """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the file to write")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         temporary = Path(folder) / path.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +42,16 @@ def convert(name: str, out: Path, to: str = "suite") -> tuple[str, list[str]]:
 
     if to not in FORMATS:
         raise UserError(f"--to {to}: the formats are {', '.join(FORMATS)}")
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    out = Path(out).absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir()) or out == Path.cwd()):
         raise UserError(f"{out} is in use: name a new folder")
     vit = catalog.load(name)
     layout = layout_of(vit.trunk, name)
     format_ = importlib.import_module(f"backbones.convert.{FORMATS[to]}")
-    writing = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(writing, ignore_errors=True)
-    writing.mkdir(parents=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writing = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
+        writing.chmod(0o755)  # mkdtemp keeps others out
         format_.write(writing, vit, layout, name)
         notes = _compare(vit, layout, catalog.load(f"{format_.SOURCE}:{writing}"), out)
         if out.exists():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from backbones import download
 from backbones.errors import UserError
 from benchmark.cli import (
     convert,
@@ -35,6 +37,8 @@ from benchmark.cli.options import (
 )
 from benchmark.interrupt import Stopped
 from benchmark.messages import one_line
+
+UsageError = typer.BadParameter.__base__  # click's; some versions of typer have a click of their own
 
 app = typer.Typer(
     add_completion=False,
@@ -91,20 +95,26 @@ def main(arguments: list[str] | None = None) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     Switches.debug = False
+    permission = os.environ.get(download.VARIABLE)
     try:
-        app(args=arguments, prog_name="run_suite.py", standalone_mode=True)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        code = app(args=arguments, prog_name="run_suite.py", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "run_suite.py"
+        return _refuse(error, f"{one_line(error.format_message())} (python {command} --help)")
     except UserError as error:
         return _refuse(error, one_line(error))
     except OSError as error:
         if error.filename is None:
             raise
         return _refuse(error, f"{error.filename}: {error.strerror}")
-    except (KeyboardInterrupt, Stopped):
+    except (KeyboardInterrupt, Stopped, typer.Abort):
         print("stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)
         return 130
-    return 0
+    finally:  # --download holds for this call alone
+        os.environ.pop(download.VARIABLE, None)
+        if permission is not None:
+            os.environ[download.VARIABLE] = permission
 
 
 def _refuse(error: Exception, message: str) -> int:

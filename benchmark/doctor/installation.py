@@ -93,28 +93,32 @@ def python() -> Finding:
 
 def packages() -> Finding:
     """Whether every package is there, in a version that works with the others, with its module."""
-    problems, repairs, force = [], [], False
+    problems, wanted, lost = [], [], []
     needs = declared().packages
     for need in needs:
         module = MODULES.get(need.name, need.name.replace("-", "_"))
+        requirement = f"'{need.name}{need.specifier}'"
         try:
             version = metadata.version(need.name)
         except metadata.PackageNotFoundError:
             problems.append(f"{need.name} is missing")
+            wanted.append(requirement)
         else:
             if not need.specifier.contains(version, prereleases=True):
                 problems.append(f"{need.name} is {version}, needed {need.specifier}")
+                wanted.append(requirement)
             elif not _is_there(module):
                 problems.append(f"module {module} is missing, though {need.name} {version} is installed")
-                force = True
-            else:
-                continue
-        repairs.append(f"'{need.name}{need.specifier}'")
+                lost.append(requirement)
     if not problems:
         return ok(f"{len(needs)} packages in the versions that work together")
-    options = "--force-reinstall --no-deps " if force else ""
-    remedy = f"python -m pip install {options}{' '.join(repairs)}" if len(repairs) <= _MANY else REINSTALL
-    return error("; ".join(problems), remedy)
+    repairs = []
+    if wanted:
+        few = len(wanted) <= _MANY
+        repairs.append(f"python -m pip install {' '.join(wanted)}" if few else REINSTALL)
+    if lost:  # pip takes them for installed
+        repairs.append(f"python -m pip install --force-reinstall --no-deps {' '.join(lost)}")
+    return error("; ".join(problems), " && ".join(repairs))
 
 
 def forks() -> Finding:

@@ -153,12 +153,12 @@ def match(annotations: Path, detections: list[dict[str, Any]], kind: str) -> Mat
 def intervals(
     matches: Matches, replicates: int = 300, confidence: float = 0.95, seed: int = 0
 ) -> dict[str, Interval]:
-    """Bias-corrected percentile bootstrap over images of the six precisions, in percent.
+    """Percentile bootstrap over images of the six precisions, in percent, less the bootstrap's bias.
 
     A resample holds images several times, and detections that agree with each other raise its precision:
-    the mean over resamples lies above the estimate. Both percentiles are moved by that difference (Efron &
-    Tibshirani 1993, chapter 10). Undefined precisions (no object of the size) are left out. The matching is
-    done once; only the precision-recall curves are accumulated again.
+    the mean over resamples lies above the estimate. Both percentiles are moved by that difference.
+    Undefined precisions (no object of the size) are left out. The matching is done once; only the
+    precision-recall curves are accumulated again.
     """
     images = len(matches.image_ids)
     if images < 2:

@@ -169,6 +169,51 @@ def test_real_data_are_checked_before_use(tmp_path, capsys):
         assert message in errors and errors.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["match", "coco"], "Missing option '--vocabulary'. (python run_suite.py match --help)"),
+        (["nonsense"], "No such command 'nonsense'"),
+        (["--jobs", "0"], "--jobs"),
+        (["prepare", "--chck", "x"], "No such option"),
+    ],
+)
+def test_mistakes_of_usage_are_one_line_too(arguments, message, capsys):
+    assert main(arguments) == 2
+    out, errors = capsys.readouterr()
+    assert not out and errors.startswith("error: ") and errors.count("\n") == 1
+    assert message in errors
+
+
+def test_the_permission_to_download_ends_with_the_call(monkeypatch):
+    from backbones import download
+
+    monkeypatch.setenv(download.VARIABLE, "no")
+    assert not download.allowed()
+    assert main(["--download", "list", "suites"]) == 0 and not download.allowed()
+    monkeypatch.delenv(download.VARIABLE)
+    assert main(["--download", "list", "suites"]) == 0 and download.VARIABLE not in os.environ
+
+
+def test_a_folder_is_not_written_over(tmp_path, capsys):
+    assert main(["convert", "random:vit_nano_conv16", str(tmp_path / "new.txt")]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["new.txt"]
+    (tmp_path / "names.txt").write_text("dog\n")
+    vocabulary = tmp_path / "vocabulary.csv"
+    vocabulary.write_text("synset,name,count\n2084071,dog.n.01,3\n")
+    capsys.readouterr()
+    arguments = [
+        "match",
+        str(tmp_path / "names.txt"),
+        "--vocabulary",
+        str(vocabulary),
+        "--out",
+        str(tmp_path),
+    ]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path} is a folder: name the file to write\n"
+
+
 def test_a_dry_run_of_pre_training_shows_the_recipe(capsys):
     assert main(["pretrain", "pretraining/demo_clip.py", "--dry-run", "--set", "samples=1280"]) == 0
     out = capsys.readouterr().out

@@ -104,6 +104,9 @@ def test_memory_of_a_container_counts(monkeypatch, tmp_path):
     (tmp_path / "memory.current").write_text("2000\n")
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     assert machine.available_memory() == 3000
+    # what was read and can be forgotten is free
+    (tmp_path / "memory.stat").write_text("anon 5000\nactive_file 100\ninactive_file 400\n")
+    assert machine.available_memory() == 3500
 
 
 def test_results_that_cannot_be_written(tmp_path, run):
