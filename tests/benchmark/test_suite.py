@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,8 @@ def test_the_fingerprint_changes_with_all_that_decides_the_result(cell_of, tmp_p
     seen["override"] = cell_of(overrides={"task.nested.depth": 5}).fingerprint()
     seen["seed"] = cell_of(seed=1).fingerprint()
     seen["weights"] = cell_of(spec="random:vit_mini_conv16").fingerprint()
-    changed = tasks.TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=2)
+    known = tasks.TASKS["linear_probe"]
+    changed = replace(known, protocol=known.protocol + 1)
     with monkeypatch.context() as patch:
         patch.setitem(tasks.TASKS, "linear_probe", changed)
         seen["protocol"] = cell_of().fingerprint()
