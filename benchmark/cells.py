@@ -12,9 +12,9 @@ from typing import Any
 
 from backbones.digest import digest
 from backbones.errors import UserError
+from backbones.files import write_text
 from benchmark import tasks
 from benchmark.console import Display, Job
-from benchmark.files import write_text
 from benchmark.launchers.local import Child, LocalLauncher, ending
 from benchmark.progress import read_progress
 from benchmark.record import BackboneInfo, DataInfo, Record, TaskInfo, environment, now

@@ -15,8 +15,8 @@ import traceback
 from pathlib import Path
 
 from backbones.errors import UserError
+from backbones.files import replacing, tail
 from benchmark.configs import read_config
-from benchmark.files import replacing, tail
 from benchmark.messages import one_line
 from benchmark.progress import ProgressFile
 from benchmark.record import Cost, Record, environment, now

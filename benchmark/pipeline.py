@@ -6,11 +6,11 @@ import sys
 import time
 from pathlib import Path
 
+from backbones.files import read_json, write_json
 from benchmark import PROJECT
 from benchmark.cells import run_cells
 from benchmark.configs import override_words
 from benchmark.console import Display
-from benchmark.files import read_json, write_json
 from benchmark.launchers.local import LocalLauncher, ending
 from benchmark.preparation import check_data, prepare_suite
 from benchmark.progress import read_progress

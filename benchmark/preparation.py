@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.errors import UserError
+from backbones.files import read_json, write_json
 from benchmark.console import Display
-from benchmark.files import read_json, write_json
 from benchmark.names import suggest
 from benchmark.suite import Suite
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from benchmark.files import read_json, write_text
+from backbones.files import read_json, write_text
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from backbones.errors import UserError
-from benchmark.files import write_text
+from backbones.files import write_text
 from benchmark.record import SCHEMA_VERSION, Record
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.digest import digest, folder_digest
 from backbones.errors import UserError
+from backbones.files import read_json, write_json
 from benchmark import PROJECT, tasks
 from benchmark.configs import CONFIGS, find_config, override_words, plain, read_config
-from benchmark.files import read_json, write_json
 from benchmark.names import slug, suggest
 
 if TYPE_CHECKING:

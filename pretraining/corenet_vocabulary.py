@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from backbones.errors import UserError
+from backbones.files import replacing
 from pretraining.synsets import Lexicon
-from pretraining.vocabulary import Vocabulary, write_whole
+from pretraining.vocabulary import Vocabulary
 
 _LARGEST_FILE = 64 << 20  # bytes; CoreNet's metadata of a billion pairs takes a few million
 _KEY = re.compile(r"n([1-9][0-9]{0,7})")
@@ -131,7 +132,9 @@ def write_corenet_vocabulary(
     content = {
         f"n{synset}": count for synset, count in zip(vocabulary.synsets, vocabulary.counts, strict=True)
     }
-    return write_whole(path, pickle.dumps(content, protocol=protocol))
+    with replacing(path) as temporary:
+        temporary.write_bytes(pickle.dumps(content, protocol=protocol))
+    return path
 
 
 def read_corenet_metadata(path: Path) -> CorenetMetadata:

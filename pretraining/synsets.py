@@ -76,7 +76,10 @@ class Lexicon:
         """
         bases = self._forms.get(token)
         if bases is None:
-            bases = [token[: -len(old)] + new for old, new in _ENDINGS if token.endswith(old)]
+            if token[-1:] == "s" and token[-2:] != "es":
+                bases = [token[:-1]]  # the one rule that applies, to most words that any does
+            else:
+                bases = [token[: -len(old)] + new for old, new in _ENDINGS if token.endswith(old)]
         known = [form for form in (token, *bases) if form in self._headed or form in self._others]
         return min(known, key=len) if known else token
 
@@ -97,12 +100,7 @@ class Lexicon:
     def label(self, token: str) -> int | None:
         """The label of one token of a cleaned caption, or None."""
         if token.endswith(("s", "men")) or token in self._forms:
-            if token[-1] == "s" and token[-2:] != "es" and token not in self._forms:
-                base = token[:-1]  # the one rule that applies, without lemmatize's lists
-                if base in self._headed or base in self._others:
-                    token = base
-            else:
-                token = self.lemmatize(token)
+            token = self.lemmatize(token)
         return self._headed.get(token)
 
     def __getstate__(self) -> dict[str, object]:

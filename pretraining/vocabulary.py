@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +12,7 @@ from typing import Any
 
 from backbones.digest import digest
 from backbones.errors import UserError
+from backbones.files import write_text
 from pretraining.synsets import Lexicon
 
 _HEADER = ["synset", "name", "count"]
@@ -146,7 +145,8 @@ class Vocabulary:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_HEADER)
         writer.writerows(zip(self.synsets, self.names, self.counts, strict=True))
-        return write_whole(path, text.getvalue().encode("ascii"))
+        write_text(path, text.getvalue())
+        return Path(path)
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -170,23 +170,6 @@ class Vocabulary:
         if not counts:
             raise UserError(f"{path} holds no synset: {remedy}")
         return cls.of_counts(counts)
-
-
-def write_whole(path: Path, data: bytes) -> Path:
-    """Writes a file so that nobody sees half of it; its folder is made if missing.
-
-    Raises:
-        UserError: `path` is a folder.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: name the file to write")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    return path
 
 
 def labels_per_caption(sidecars: Iterable[Path]) -> list[int]:

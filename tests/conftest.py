@@ -53,3 +53,12 @@ def pairs(tmp_path: Path) -> Path:
     label_shards([*train, *val], workers=1)
     Vocabulary.count([sidecar_path(shard) for shard in train], min_count=2).save(root / "vocabulary.csv")
     return root
+
+
+@pytest.fixture
+def one_thread():
+    """For models that are too small for two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

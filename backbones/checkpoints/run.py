@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from backbones.checkpoints.recognise import check_folder
 from backbones.digest import file_digest
 from backbones.errors import UserError
+from backbones.files import replacing, write_json
 from backbones.layout import Layout
 
 FORMAT = 1
@@ -103,18 +103,14 @@ def save(folder: Path, vit, description: dict[str, Any]) -> None:
     if vit.synset_classifier is not None:
         for key, value in zip(_CLASSIFIER, vit.synset_classifier[:2], strict=True):
             state[key] = value.detach().contiguous().cpu()
-    weights = folder / "weights.safetensors"
-    partial = weights.with_suffix(".partial")
-    save_file(state, partial)
-    os.replace(partial, weights)
+    with replacing(folder / "weights.safetensors") as temporary:
+        save_file(state, temporary)
     description = {
         "format": FORMAT,
         "preprocessing": vit.preprocessing.to_dict(),
         **description,
     }
-    partial = folder / "backbone.json.partial"
-    partial.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, folder / "backbone.json")
+    write_json(folder / "backbone.json", description)
 
 
 def _synsets(path: Path) -> tuple[int, ...]:

@@ -47,7 +47,7 @@ def command(
 
     from rich.console import Console
 
-    from benchmark.files import write_text
+    from backbones.files import write_text
     from pretraining.label_lists import read_labels
     from pretraining.matching import match_labels
     from pretraining.vocabulary import Vocabulary

@@ -118,7 +118,7 @@ def _count(sidecars: list[Path], display: Display) -> Vocabulary:
 
 
 def _import_metadata(pickled: Path, target: Path, display: Display) -> None:
-    from benchmark.files import write_json
+    from backbones.files import write_json
     from pretraining.corenet_vocabulary import read_corenet_metadata
 
     metadata = read_corenet_metadata(pickled)

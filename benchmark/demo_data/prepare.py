@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backbones.errors import UserError
+from backbones.files import read_json, write_json, write_text
 from benchmark.demo_data.spec import DRAWING_VERSION, PART_FIELDS, DemoSpec
 
 Progress = Callable[[str, int, int], None]
@@ -96,19 +96,19 @@ def _draw_missing(root: Path, spec: DemoSpec, progress: Progress, workers: int |
     (root / ROOT_RECORD).unlink(missing_ok=True)
     with Workers(workers) as pool:
         for name, draw in drawers.items():
-            if _read(root / name / PART_RECORD) == _part_record(spec, name):
+            if read_json(root / name / PART_RECORD) == _part_record(spec, name):
                 continue
             label = f"{name} (settings changed: drawn again)" if (root / name).exists() else name
             temporary = _temporary(root, name)
             temporary.mkdir()
             draw(temporary, spec, pool, lambda done, total, label=label: progress(label, done, total))
-            _write(temporary / PART_RECORD, _part_record(spec, name))
+            write_json(temporary / PART_RECORD, _part_record(spec, name))
             if (root / name).exists():
                 os.rename(root / name, _replaced(root, name))
             os.rename(temporary, root / name)
             shutil.rmtree(_replaced(root, name), ignore_errors=True)
-    _write_text(root / LICENCES, _LICENCE_TEXT)
-    _write(root / ROOT_RECORD, _root_record(spec))
+    write_text(root / LICENCES, _LICENCE_TEXT)
+    write_json(root / ROOT_RECORD, _root_record(spec))
 
 
 def _temporary(root: Path, part: str) -> Path:
@@ -128,27 +128,9 @@ def _root_record(spec: DemoSpec) -> dict[str, Any]:
 
 
 def _is_prepared(root: Path, spec: DemoSpec) -> bool:
-    return _read(root / ROOT_RECORD) == _root_record(spec) and all(
-        _read(root / name / PART_RECORD) == _part_record(spec, name) for name in PART_FIELDS
+    return read_json(root / ROOT_RECORD) == _root_record(spec) and all(
+        read_json(root / name / PART_RECORD) == _part_record(spec, name) for name in PART_FIELDS
     )
-
-
-def _read(path: Path) -> Any:
-    """The JSON value in ``path``; None when there is no such file or it is torn."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _write(path: Path, value: Any) -> None:
-    _write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 @contextlib.contextmanager

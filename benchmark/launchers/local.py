@@ -8,8 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from backbones.files import tail
 from benchmark import PROJECT
-from benchmark.files import tail
 from pretraining.machine import available_memory, cores
 
 

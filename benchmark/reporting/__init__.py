@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backbones.digest import digest
-from benchmark.files import read_json, write_json
+from backbones.files import read_json, write_json
 from benchmark.reporting.results import Results
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.files import write_text
+from backbones.files import write_text
 from benchmark.reporting.canvas import STYLE, new_canvas, save
 from benchmark.reporting.plots import COLOURS, OTHER_MARKERS, OTHERS
 from benchmark.reporting.tables import csv_text

@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.files import write_text
+from backbones.files import write_text
 from benchmark.reporting.results import Figure, Results
 
 

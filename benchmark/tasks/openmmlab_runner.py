@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
 from backbones.errors import UserError
-from benchmark.files import replacing
+from backbones.files import replacing
 from benchmark.names import suggest
 from benchmark.tasks.base import Report, TaskContext
 

@@ -13,7 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
 from backbones.errors import UserError
-from benchmark.files import replacing
+from backbones.files import replacing
 from benchmark.record import Metric
 from benchmark.statistics import bootstrap_sums
 from benchmark.tasks import openmmlab_runner

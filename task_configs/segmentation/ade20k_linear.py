@@ -11,26 +11,9 @@ labels at their own size.
 Published: no figure for CatLIP under this protocol.
 """
 
-_base_ = ["_base_/deeplabv3_vit.py", "_base_/ade20k.py"]
+_base_ = ["_base_/linear_vit.py", "_base_/ade20k.py"]
 
 task = dict(type="segmentation", data="ade20k", keep_weights=False)
-
-model = dict(
-    backbone=dict(frozen_stages="all", class_token=True, output_stride=16),
-    decode_head=dict(
-        _delete_=True,
-        type="FCNHead",
-        num_convs=0,
-        concat_input=False,
-        in_channels=768,
-        channels=768,
-        in_index=0,
-        dropout_ratio=0.0,
-        num_classes=150,
-        align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", avg_non_ignore=True),
-    ),
-)
 
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=10, val_interval=5)
 train_dataloader = dict(batch_size=32, num_workers=8)

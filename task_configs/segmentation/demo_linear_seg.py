@@ -9,32 +9,14 @@ iterations of batch 8, AdamW 1e-2 -> 0 (cosine).
 Expected: no published figure.
 """
 
-_base_ = ["_base_/deeplabv3_vit.py", "_base_/demo_ade20k.py"]
+_base_ = ["_base_/linear_vit.py", "_base_/demo_ade20k.py"]
 
 task = dict(type="segmentation", data="demo_ade20k", keep_weights=False)
 
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
-    backbone=dict(
-        weights="random:vit_mini_conv16",
-        frozen_stages="all",
-        class_token=True,
-        output_stride=16,
-        cpu_attention=True,
-    ),
-    decode_head=dict(
-        _delete_=True,
-        type="FCNHead",
-        num_convs=0,
-        concat_input=False,
-        in_channels=192,
-        channels=192,
-        in_index=0,
-        dropout_ratio=0.0,
-        num_classes=36,
-        align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", avg_non_ignore=True),
-    ),
+    backbone=dict(weights="random:vit_mini_conv16", cpu_attention=True),
+    decode_head=dict(in_channels=192, channels=192, num_classes=36),
 )
 
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=200, val_interval=200)

@@ -12,13 +12,7 @@ from backbones.openmmlab import ViTBackbone, set_drop_path
 CONV, LINEAR = "random:vit_nano_conv16", "random:vit_tiny_patch16_224"
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """These models are too small for two."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def images(*size):

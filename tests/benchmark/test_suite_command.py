@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backbones.files import read_json
 from benchmark.cli import main
 from benchmark.cli.options import RESULTS
-from benchmark.files import read_json
 
 PROJECT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "pandas", "matplotlib", "mmcv", "mmdet", "mmseg", "yapf")

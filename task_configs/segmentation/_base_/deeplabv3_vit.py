@@ -1,7 +1,8 @@
 """DeepLabv3 at output stride 8 on a plain ViT, on data in the ADEChallengeData2016 layout. Not run by
 itself."""
 
-custom_imports = dict(imports=["backbones.openmmlab"], allow_failed_imports=False)
+_base_ = ["../../runtime.py"]
+
 default_scope = "mmseg"
 
 model = dict(
@@ -34,21 +35,6 @@ model = dict(
     test_cfg=dict(mode="whole"),
 )
 
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")
 val_evaluator = dict(type="IoUMetric", iou_metrics=["mIoU"])
 test_evaluator = val_evaluator
-default_hooks = dict(
-    timer=dict(type="IterTimerHook"),
-    logger=dict(type="LoggerHook", interval=50),
-    param_scheduler=dict(type="ParamSchedulerHook"),
-    checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=2),
-    sampler_seed=dict(type="DistSamplerSeedHook"),
-)
-env_cfg = dict(
-    cudnn_benchmark=False,
-    mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
-    dist_cfg=dict(backend="nccl"),
-)
 visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
-log_level = "INFO"

@@ -1,12 +1,8 @@
-"""Tests on one thread: their models are too small for two."""
+"""Tests on one thread."""
 
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def small_models(one_thread):
+    """All models here are small."""

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from benchmark.files import read_json, replacing, tail, write_json, write_text
+from backbones.files import read_json, replacing, tail, write_json, write_text
 from benchmark.messages import one_line
 from benchmark.progress import Progress, ProgressFile, clock, read_progress
 
