@@ -177,7 +177,7 @@ def _build_model(
         options |= {"class_counts": list(vocabulary.counts), "num_captions": _num_captions(pairs)}
     try:
         return ImageTextModel(vit, objective_type(vit.embed_dim, **options))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"objective {objective_type.name}: {error}") from None
 
 
@@ -261,7 +261,7 @@ def _build_runner(
     return _QuietRunner(
         model=model,
         work_dir=str(training),
-        optim_wrapper=_optim_wrapper(recipe),
+        optim_wrapper=_optim_wrapper(recipe, model),
         param_scheduler=_schedule(recipe),
         default_hooks={
             "sampler_seed": None,  # a stream has no sampler
@@ -302,9 +302,15 @@ class _QuietRunner(Runner):
         return logger
 
 
-def _optim_wrapper(recipe: Recipe) -> dict[str, Any]:
+def _optim_wrapper(recipe: Recipe, model: ImageTextModel) -> dict[str, Any]:
+    """AdamW without decay on positions, tokens and whatever has fewer than two dimensions.
+
+    MMEngine's own rule for flat parameters asks for one dimension and misses scalars: a temperature would
+    rise by decay alone.
+    """
     settings = recipe.optimizer
-    no_decay = {"decay_mult": 0.0}
+    plain = {name for name, parameter in model.named_parameters() if parameter.ndim < 2}
+    undecayed = plain | {"pos_embed", "cls_token", "positional_embedding"}
     return {
         "type": backbones.precision.Bf16OptimWrapper,
         "precision": recipe.precision,
@@ -317,10 +323,7 @@ def _optim_wrapper(recipe: Recipe) -> dict[str, Any]:
         },
         "clip_grad": {"max_norm": settings.clip_grad} if settings.clip_grad else None,
         "paramwise_cfg": {
-            "norm_decay_mult": 0.0,
-            "bias_decay_mult": 0.0,
-            "flat_decay_mult": 0.0,
-            "custom_keys": {"pos_embed": no_decay, "cls_token": no_decay, "positional_embedding": no_decay},
+            "custom_keys": {name: {"decay_mult": 0.0} for name in sorted(undecayed)},
         },
     }
 

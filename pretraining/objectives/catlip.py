@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from backbones.vit import SynsetClassifier, Tokens
 from pretraining.objectives.base import ImageTextBatch, Objective
+
+InitialBias = Literal["log_odds", "mean_log_odds", "zero"]
 
 
 class CatLIP(Objective):
@@ -21,20 +23,33 @@ class CatLIP(Objective):
     Args:
         width: width D of the class token.
         class_counts: [V] captions that name each class, and
-        num_captions: how many captions were counted. The bias starts at the log-odds of each class's
-            frequency, so that training does not begin by unlearning 50 % for every class.
+        num_captions: how many captions were counted.
+        initial_bias: where the classifier's bias starts. ``zero`` is CoreNet's; with ``log_odds``, of each
+            class's frequency, training does not begin by unlearning 50 % for every class; ``mean_log_odds``
+            is the log-odds of the mean frequency, the same for all classes.
+
+    Raises:
+        ValueError: another initial bias.
     """
 
     name = "catlip"
     reads = "synsets"
 
-    def __init__(self, width: int, class_counts: list[int], num_captions: int) -> None:
+    def __init__(
+        self, width: int, class_counts: list[int], num_captions: int, initial_bias: InitialBias = "log_odds"
+    ) -> None:
         super().__init__()
+        if initial_bias not in get_args(InitialBias):
+            raise ValueError(f"initial_bias is {' or '.join(get_args(InitialBias))}, not {initial_bias!r}")
         self.classifier = nn.Linear(width, len(class_counts))
         frequency = torch.tensor(class_counts, dtype=torch.float64) / max(num_captions, 1)
+        if initial_bias == "mean_log_odds":
+            frequency = frequency.mean().expand(len(class_counts))
         with torch.no_grad():
             nn.init.trunc_normal_(self.classifier.weight, std=0.02)
             self.classifier.bias.copy_(torch.logit(frequency.clamp(1e-7, 1 - 1e-3)))
+            if initial_bias == "zero":
+                self.classifier.bias.zero_()
 
     def forward(self, tokens: Tokens, batch: ImageTextBatch) -> dict[str, Tensor]:
         logits = self.classifier(tokens.class_token).float()
