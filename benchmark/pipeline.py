@@ -17,6 +17,7 @@ from benchmark.progress import read_progress
 from benchmark.record import Record
 from benchmark.store import CellLock
 from benchmark.suite import Pretraining, Suite
+from pretraining.folder import PROGRESS
 
 
 def run_suite(
@@ -73,11 +74,11 @@ def pretrain(
             return failure["error"], failure["log_tail"]
         note.unlink(missing_ok=True)
         job = display.job(label)
-        (entry.out / "progress.json").unlink(missing_ok=True)
+        (entry.out / PROGRESS).unlink(missing_ok=True)
         child = launcher.start(_command(entry, data), entry.out / "train.log", lock.descriptor, alone=True)
         try:
             while (code := child.poll()) is None:
-                job.update(read_progress(entry.out / "progress.json"))
+                job.update(read_progress(entry.out / PROGRESS))
                 time.sleep(0.1)
         finally:
             child.stop()

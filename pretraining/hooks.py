@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
-import os
 import resource
 import sys
 import time
@@ -19,6 +17,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 
 from backbones.errors import UserError
+from backbones.files import replacing
 from pretraining.objectives import ImageTextBatch
 
 
@@ -68,56 +67,75 @@ class ResumeHook(Hook):
 class CostHook(Hook):
     """Counts what training costs; the counts travel in checkpoints, so a resumed run tells the whole cost.
 
-    Seconds are wall-clock time of training including waiting for data and saving, without validation.
+    Time is of training including waiting for data and saving, without validation.
 
     Attributes:
-        seconds: training so far.
-        data_seconds: of these, waiting for the next batch.
+        seconds: on the wall.
+        cpu_seconds: of all cores, in this process and in its loaders.
+        data_seconds: of `seconds`, waiting for the next batch (`WaitHook`).
         skipped: samples that could not be read, by what was wrong.
     """
 
     priority = "HIGH"
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.data_seconds = 0.0
+        self.seconds = self.cpu_seconds = self.data_seconds = 0.0
         self.steps = 0
         self.skipped: Counter[str] = Counter()
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        if cost := checkpoint.get("cost"):
-            self.seconds, self.data_seconds, self.steps = cost["seconds"], cost["data_seconds"], cost["steps"]
-            self.skipped = Counter(cost["skipped"])
+        for name, value in checkpoint.get("cost", {}).items():
+            setattr(self, name, Counter(value) if name == "skipped" else value)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        checkpoint["cost"] = {
-            "seconds": self.seconds,
-            "data_seconds": self.data_seconds,
-            "steps": self.steps,
-            "skipped": dict(self.skipped),
-        }
+        names = ("seconds", "cpu_seconds", "data_seconds", "steps")
+        checkpoint["cost"] = {name: getattr(self, name) for name in names} | {"skipped": dict(self.skipped)}
 
     def before_train(self, runner: Any) -> None:
-        self._clock = time.perf_counter()
+        self.start_clocks()
+
+    def start_clocks(self) -> None:
+        """Count from now on."""
+        self._clock = self.waiting_since = time.perf_counter()
+        self._cpu_clock = time.process_time()
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: ImageTextBatch | None = None
     ) -> None:
-        self.data_seconds += time.perf_counter() - self._clock
+        self.data_seconds += time.perf_counter() - self.waiting_since
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: ImageTextBatch | None = None, outputs: Any = None
     ) -> None:
-        now = time.perf_counter()
+        now, cpu = time.perf_counter(), time.process_time()
         self.seconds += now - self._clock
-        self._clock = now
+        self.cpu_seconds += cpu - self._cpu_clock + (data_batch.loader_cpu_seconds if data_batch else 0.0)
+        self._clock, self._cpu_clock = now, cpu
         self.steps += 1
         if data_batch is not None and data_batch.skipped:
             self.skipped.update(data_batch.skipped)
             _refuse_rotten_data(self.skipped, (runner.iter + 1) * len(data_batch.captions))
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        self._clock = time.perf_counter()
+        self.start_clocks()
+
+
+class WaitHook(Hook):
+    """Notes when a step is over, averaging, logging and saving included: from then on the loader is waited for.
+
+    Args:
+        cost: the hook that counts the waiting.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self, cost: CostHook) -> None:
+        self.cost = cost
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.cost.waiting_since = time.perf_counter()
 
 
 def _refuse_rotten_data(skipped: Counter[str], samples: int) -> None:
@@ -128,6 +146,12 @@ def _refuse_rotten_data(skipped: Counter[str], samples: int) -> None:
             f"{total} of {samples} samples could not be read (for instance {name}): "
             "download the shards again or remove the broken ones"
         )
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Begin to watch the GPU's memory anew; a process's resident peak cannot be forgotten."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_bytes(device: torch.device) -> int:
@@ -229,16 +253,7 @@ class HistoryHook(Hook):
     def write(self) -> None:
         """Write the rows collected so far, all columns that any row has."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self.path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(partial, self.path)
-
-
-def write_progress(path: Path, values: dict[str, Any]) -> None:
-    """Replace a small json file with the latest progress, for whoever watches from outside."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(values), encoding="utf-8")
-    os.replace(partial, path)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from backbones.digest import digest, file_digest
 from backbones.errors import UserError
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class _Strict(BaseModel):

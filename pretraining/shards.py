@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count, islice
@@ -261,10 +262,14 @@ class TrainStream(IterableDataset):
         stream = self._samples(reader, readers, skipped)
         for _ in islice(stream, done * self.batch_size):
             pass
+        clock = time.process_time()
         while True:
             samples = list(islice(stream, self.batch_size))
             batch = self.make_batch(samples, skipped)
             skipped.clear()
+            if info:
+                clock, before = time.process_time(), clock
+                batch.loader_cpu_seconds = clock - before
             yield batch
 
     def _samples(self, reader: int, readers: int, skipped: Counter[str]) -> Iterator[tuple[int, RawSample]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,15 +20,18 @@ import backbones.precision
 from backbones.architectures import ARCHITECTURES, Architecture
 from backbones.checkpoints import run as run_folder
 from backbones.errors import UserError
+from backbones.files import write_json
 from backbones.vit import build_vit, tune_for_cpu
+from pretraining import folder
 from pretraining.cost import flops_per_image
 from pretraining.hooks import (
     CostHook,
     HistoryHook,
     MeanLoss,
     ResumeHook,
+    WaitHook,
+    forget_peak_memory,
     peak_memory_bytes,
-    write_progress,
 )
 from pretraining.labelling import check_sidecar, read_sidecar, sidecar_path
 from pretraining.machine import software
@@ -62,7 +63,8 @@ def pretrain(
     Args:
         config: of `task_configs/pretraining`.
         out: the checkpoint folder to write: weights.safetensors, backbone.json, vocabulary.csv (CatLIP),
-            history.csv, progress.json, and `training/` with MMEngine's log and, until done, its checkpoints.
+            history.csv, and `training/` with MMEngine's log and whatever is in the making. A finished result is
+            replaced only by a complete one, and kept in `.superseded/`; nothing else in the folder is touched.
         data: ``pairs``: a folder of shards, or one with ``train/`` and ``val/`` in it, labelled with
             ``python run_suite.py label`` for objectives that learn synsets.
         overrides: values that replace the config's, keys as ``optimizer.lr``.
@@ -81,9 +83,7 @@ def pretrain(
         raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
     pairs, out = Path(data["pairs"]), Path(out)
     mark = fingerprint(recipe, pairs)
-    training = out / "training"
-    training.mkdir(parents=True, exist_ok=True)
-    _forget_other_run(out, training, mark)
+    training = folder.claim(out, mark)
 
     torch.manual_seed(recipe.seed)
     objective_type = _objective_type(recipe)
@@ -92,25 +92,30 @@ def pretrain(
     cost = CostHook()
 
     def tell(values: dict[str, Any]) -> None:
-        write_progress(out / "progress.json", values)
+        write_json(out / folder.PROGRESS, values)
         report(progress_line(values))
 
     world = get_world_size()
-    history = HistoryHook(out / "history.csv", recipe.batch_size * world, recipe.iterations, cost, tell)
-    runner = _build_runner(recipe, model, vocabulary, pairs, training, [cost, history])
-    flops = flops_per_image(model, recipe.image_size, min(recipe.batch_size, 32))
+    history = HistoryHook(training / "history.csv", recipe.batch_size * world, recipe.iterations, cost, tell)
+    runner = _build_runner(recipe, model, vocabulary, pairs, training, [cost, WaitHook(cost), history])
+    device = next(model.parameters()).device
+    forget_peak_memory(device)
     runner.train()
 
     trained = runner.model.module if is_model_wrapper(runner.model) else runner.model
     ema = next(hook for hook in runner.hooks if hasattr(hook, "ema_model")).ema_model.module
-    device = next(trained.parameters()).device
     if is_main_process():
+        memory = peak_memory_bytes(device)  # of training: what follows is not part of it
+        flops = flops_per_image(trained, recipe.image_size, min(recipe.batch_size, 32))
+        complete = training / "finished"
+        complete.mkdir(exist_ok=True)
+        os.replace(history.path, complete / "history.csv")
         if vocabulary is not None:
-            vocabulary.save(out / "vocabulary.csv")
+            vocabulary.save(complete / "vocabulary.csv")
             ema.vit.synset_classifier = ema.objective.synset_classifier(tuple(vocabulary.synsets))
         samples = recipe.iterations * recipe.batch_size * world
         run_folder.save(
-            out,
+            complete,
             ema.vit,
             {
                 "architecture": ARCHITECTURES[recipe.architecture].to_dict()
@@ -126,9 +131,11 @@ def pretrain(
                 "cost": {
                     "samples": samples,
                     "seconds": cost.seconds,
+                    "cpu_seconds": cost.cpu_seconds,
+                    "labelling_seconds": _labelling_seconds(pairs) if vocabulary is not None else None,
                     "images_per_second": samples / cost.seconds,
                     "waiting_for_data_seconds": cost.data_seconds,
-                    "peak_memory_bytes": peak_memory_bytes(device),
+                    "peak_memory_bytes": memory,
                     "flops_per_image": flops,
                     "flops": flops["total"] * samples,
                     "precision": _precision(recipe, device),
@@ -138,6 +145,7 @@ def pretrain(
                 "environment": software(device),
             },
         )
+        folder.publish(complete, out)
         for checkpoint in training.glob("*.pth"):
             checkpoint.unlink()
         (training / "last_checkpoint").unlink(missing_ok=True)
@@ -186,6 +194,13 @@ def _num_captions(pairs: Path) -> int:
 
     train, _ = _splits(pairs)
     return sum(pyarrow.parquet.read_metadata(sidecar_path(shard)).num_rows for shard in train)
+
+
+def _labelling_seconds(pairs: Path) -> float | None:
+    """What mining the training captions took, on one core; None where the sidecars do not say."""
+    train, _ = _splits(pairs)
+    seconds = [check_sidecar(shard).get("seconds") for shard in train]
+    return None if None in seconds else sum(seconds)
 
 
 def _splits(pairs: Path) -> tuple[list[Path], list[Path]]:
@@ -350,18 +365,3 @@ def _precision(recipe: Recipe, device: torch.device) -> str:
     if recipe.precision != "auto":
         return recipe.precision
     return "bf16" if backbones.precision.bf16_is_fast(device) else "float32"
-
-
-def _forget_other_run(out: Path, training: Path, mark: str) -> None:
-    """Remove the checkpoints of another recipe or other data, so that nothing is resumed from them."""
-    note = training / "fingerprint.json"
-    try:
-        same = json.loads(note.read_text(encoding="utf-8")) == mark
-    except (OSError, ValueError):
-        same = False
-    if not same:
-        shutil.rmtree(training)
-        training.mkdir()
-        for name in ("backbone.json", "history.csv", "progress.json"):
-            (out / name).unlink(missing_ok=True)
-        note.write_text(json.dumps(mark), encoding="utf-8")

@@ -22,6 +22,7 @@ class ImageTextBatch:
         label_rows, label_classes: [P] and [P]: the P positive (image, class) pairs. Labels travel as pairs,
             because a dense [B, V] target would be a thousand times larger than what it says.
         skipped: unreadable samples left out since the last batch, by what was wrong.
+        loader_cpu_seconds: CPU time it took in a process of its own; 0 where training loads for itself.
     """
 
     images: Tensor
@@ -30,6 +31,7 @@ class ImageTextBatch:
     label_rows: Tensor | None = None
     label_classes: Tensor | None = None
     skipped: dict[str, int] = field(default_factory=dict)
+    loader_cpu_seconds: float = 0.0
 
     def to(self, device: torch.device | str) -> ImageTextBatch:
         """The same batch with its tensors on another device."""

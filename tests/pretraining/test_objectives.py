@@ -32,6 +32,12 @@ def test_catlip_starts_at_the_frequency_of_each_class():
     torch.testing.assert_close(objective.classifier.bias.sigmoid(), torch.tensor([0.5, 0.02]))
 
 
+@pytest.mark.parametrize(("name", "expected"), [("zero", [0.5, 0.5]), ("mean_log_odds", [0.26, 0.26])])
+def test_other_initial_biases_of_catlip(name, expected):
+    objective = CatLIP(8, class_counts=[500, 20], num_captions=1000, initial_bias=name)
+    torch.testing.assert_close(objective.classifier.bias.sigmoid(), torch.tensor(expected))
+
+
 def test_catlip_trains_on_images_without_any_label():
     objective = CatLIP(8, class_counts=[5, 3], num_captions=10)
     none = torch.zeros(0, dtype=torch.long)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -69,6 +70,7 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
     description = json.loads((out / "backbone.json").read_text())
     cost = description["cost"]
     assert cost["samples"] == 96 and cost["seconds"] > 0 and cost["peak_memory_bytes"] > 1e8
+    assert cost["cpu_seconds"] > 0 and cost["waiting_for_data_seconds"] <= cost["seconds"]
     assert cost["images_per_second"] == pytest.approx(96 / cost["seconds"])
     # backward costs about twice the forward pass
     flops = cost["flops_per_image"]
@@ -130,6 +132,110 @@ def test_another_recipe_does_not_resume_from_these_checkpoints(pairs, config, tm
     assert steps.iloc[0] <= 10 and lines[0].startswith(("1/", "2/"))
 
 
+def test_a_failed_rerun_leaves_the_finished_backbone(pairs, config, tmp_path):
+    out = pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 16})
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert set(before) == {"backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv"}
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, out, {"pairs": pairs}, report=_at_step(10, KeyboardInterrupt))
+    assert {name: (out / name).read_bytes() for name in before} == before
+    pretrain(config, out, {"pairs": pairs})
+    assert (out / "backbone.json").read_bytes() != before["backbone.json"]
+    kept = [path.parent for path in out.glob(".superseded/*/backbone.json")]
+    assert [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in kept] == [before]
+
+
+def test_a_training_folder_of_somebody_else_is_refused_and_left_alone(pairs, config, tmp_path):
+    theirs = tmp_path / "out" / "training" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("three years")
+    with pytest.raises(UserError, match="training was not made by a pre-training: .*--out") as caught:
+        pretrain(config, tmp_path / "out", {"pairs": pairs})
+    assert theirs.read_text() == "three years" and "\n" not in str(caught.value)
+
+
+def test_files_of_somebody_else_are_moved_aside_not_written_over(pairs, config, tmp_path):
+    theirs = tmp_path / "out" / "vocabulary.csv"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 16})
+    assert [path.read_text() for path in theirs.parent.glob(".superseded/*/vocabulary.csv")] == ["mine"]
+
+
+def test_averaging_and_saving_are_not_waiting_for_data(pairs, config, tmp_path, monkeypatch):
+    from mmengine.hooks import EMAHook
+
+    average = EMAHook.after_train_iter
+
+    def slowly(self, *args, **kwargs):
+        time.sleep(0.2)
+        average(self, *args, **kwargs)
+
+    monkeypatch.setattr(EMAHook, "after_train_iter", slowly)
+    out = pretrain(config, tmp_path / "out", {"pairs": pairs}, {"num_workers": 0})
+    cost = json.loads((out / "backbone.json").read_text())["cost"]
+    assert cost["seconds"] > 11 * 0.2 and cost["waiting_for_data_seconds"] < 0.5 * cost["seconds"]
+
+
+def test_peak_memory_is_that_of_training_alone(pairs, config, tmp_path, monkeypatch):
+    import pretraining.train as train
+
+    order = []
+    for name in ("forget_peak_memory", "peak_memory_bytes", "flops_per_image"):
+        original = getattr(train, name)
+
+        def noted(*args, name=name, original=original, **kwargs):
+            order.append(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(train, name, noted)
+    monkeypatch.setattr(train._QuietRunner, "train", _then(order, train._QuietRunner.train))
+    pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 16})
+    assert order == ["forget_peak_memory", "train", "peak_memory_bytes", "flops_per_image"]
+
+
+def _then(order, original):
+    def train(self):
+        order.append("train")
+        return original(self)
+
+    return train
+
+
+@pytest.mark.parametrize("objective", ["catlip", "clip"])
+def test_nothing_of_fewer_than_two_dimensions_is_decayed(pairs, tmp_path, objective, monkeypatch):
+    import pretraining.train as train
+
+    config = tmp_path / f"{objective}.py"
+    config.write_text(CATLIP if objective == "catlip" else CLIP)
+    decayed = set()
+
+    def look(self):
+        names = {id(parameter): name for name, parameter in self.model.named_parameters()}
+        seen = set()
+        for group in self.build_optim_wrapper(self.optim_wrapper).optimizer.param_groups:
+            seen |= {names[id(parameter)] for parameter in group["params"]}
+            if group["weight_decay"]:
+                decayed.update(names[id(parameter)] for parameter in group["params"])
+        assert seen == set(names.values())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train._QuietRunner, "train", look)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, tmp_path / "out", {"pairs": pairs})
+    block = ("attn.qkv.weight", "attn.proj.weight", "mlp.fc1.weight", "mlp.fc2.weight")
+    expected = {f"vit.trunk.patch_embed.conv{n}.weight" for n in (1, 2, 3)}
+    expected |= {f"vit.trunk.blocks.{n}.{name}" for n in range(2) for name in block}
+    if objective == "catlip":
+        expected |= {"objective.classifier.weight"}
+    else:
+        expected |= {"objective.image_projection", "objective.text.token_embedding.weight"}
+        text = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+        expected |= {f"objective.text.transformer.resblocks.0.{name}" for name in text}
+        expected |= {"objective.text.text_projection"}
+    assert decayed == expected
+
+
 def test_a_loss_that_is_no_number_stops_the_run_at_its_step(pairs, config, tmp_path):
     with pytest.raises(TrainingFailed, match=r"loss is (nan|inf) at step \d+"):
         overrides = {"optimizer.lr": 1e30, "optimizer.warmup_samples": 1, "optimizer.clip_grad": None}
@@ -152,6 +258,7 @@ def test_one_bad_sample_is_counted_in_the_cost(pairs, config, tmp_path):
         ({"optimizer.lr": -1.0}, "optimizer.lr"),
         ({"objective.type": "siglop"}, "unknown objective 'siglop'"),
         ({"objective.depth": 3}, "objective catlip"),
+        ({"objective.initial_bias": "one"}, "objective catlip: initial_bias is log_odds"),
         ({"architecture": "vit_enormous"}, "unknown architecture"),
     ],
 )

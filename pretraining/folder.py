@@ -1,0 +1,67 @@
+"""The folder of a pre-training: what is in the making, what is finished, what is somebody else's.
+
+``training/`` holds all that is in the making. What is finished stands beside it and is replaced whole, when
+the next result is complete; what was there is moved to ``.superseded/``, never removed. Light: no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from backbones.errors import UserError
+from backbones.files import read_json, write_json
+
+PROGRESS = Path("training", "progress.json")
+"""Where a running pre-training tells how far it is, below its folder."""
+
+_MARK = "fingerprint.json"
+_SUPERSEDED = ".superseded"
+_FINISHED = ("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv")  # in order of removal
+
+
+def claim(out: Path, fingerprint: str) -> Path:
+    """The folder ``training/`` for a run with this fingerprint, made or taken up where a killed run left it.
+
+    A training of another recipe or other data is moved aside, so that nothing is resumed from it.
+
+    Raises:
+        UserError: ``training/`` holds what no pre-training wrote.
+    """
+    training = Path(out) / "training"
+    owner = read_json(training / _MARK)
+    if training.exists() and owner is None and (not training.is_dir() or any(training.iterdir())):
+        raise UserError(
+            f"{training} was not made by a pre-training: move it away or name another folder with --out"
+        )
+    if owner is not None and owner != fingerprint:
+        _set_aside(out, [training])
+    training.mkdir(parents=True, exist_ok=True)
+    write_json(training / _MARK, fingerprint)
+    return training
+
+
+def publish(finished: Path, out: Path) -> None:
+    """Put the files of a complete result into `out`, and move aside what has their names there.
+
+    backbone.json goes first and comes last: where it is, everything it speaks of is.
+    """
+    _set_aside(out, [Path(out) / name for name in _FINISHED])
+    for name in reversed(_FINISHED):
+        if (Path(finished) / name).exists():
+            os.replace(Path(finished) / name, Path(out) / name)
+    Path(finished).rmdir()
+
+
+def _set_aside(out: Path, paths: list[Path]) -> None:
+    paths = [path for path in paths if path.exists()]
+    if not paths:
+        return
+    superseded = Path(out) / _SUPERSEDED
+    superseded.mkdir(exist_ok=True)
+    target = superseded / str(
+        1 + max((int(p.name) for p in superseded.iterdir() if p.name.isdigit()), default=0)
+    )
+    target.mkdir()
+    for path in paths:
+        os.rename(path, target / path.name)
