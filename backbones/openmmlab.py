@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from backbones import layer_decay, load_backbone, ops, precision, pyramid
+from backbones.adapt import norms_without_statistics
 from backbones.stem import ConvStem
 from backbones.vit import ViT, tune_for_cpu
 
@@ -47,7 +48,8 @@ class ViTBackbone(nn.Module):
         class_token: keep the class token in the sequence. CatLIP's dense tasks drop it, so that is the
             default; a probe of frozen features keeps it.
         frozen_stages: -1: everything is trained; n: patch and position embeddings and the first n blocks are
-            not; ``"all"``: nothing is, and the backbone stays in evaluation mode.
+            not; ``"all"``: nothing is, and the backbone stays in evaluation mode, but for statistics that are
+            not there yet (`norm_eval`).
         norm_eval: leave the stem's BatchNorm at its pre-trained statistics, because the few images of a dense
             batch would spoil them. Where there are none, as in a ``random:`` backbone, they are learnt in any
             case: a stem that normalises nothing would put the floor of every comparison too low.
@@ -86,7 +88,9 @@ class ViTBackbone(nn.Module):
             raise ValueError(f"output_stride is a number of pixels, not {output_stride}")
         self.output_stride = output_stride
         self.strides = tuple(strides or (output_stride,))
-        self.fixed_norms = [norm for norm in self.vit.modules() if norm_eval and _has_statistics(norm)]
+        self.learning_norms = norms_without_statistics(self.vit)
+        norms = [module for module in self.vit.modules() if isinstance(module, _BatchNorm)]
+        self.fixed_norms = [norm for norm in norms if norm_eval and norm not in self.learning_norms]
         for stride in self.strides:
             if stride % output_stride and output_stride % stride:
                 raise ValueError(
@@ -119,6 +123,8 @@ class ViTBackbone(nn.Module):
         super().train(mode)
         for module in (*self.fixed_norms, *self.frozen):
             module.eval()
+        for norm in self.learning_norms:
+            norm.train(mode)  # in a frozen backbone, too
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -165,13 +171,6 @@ def set_drop_path(vit: ViT, rate: float) -> None:
     for block, share in zip(vit.trunk.blocks, torch.linspace(0, rate, vit.depth).tolist(), strict=True):
         block.drop_path1 = DropPath(share) if share else nn.Identity()
         block.drop_path2 = DropPath(share) if share else nn.Identity()
-
-
-def _has_statistics(module: nn.Module) -> bool:
-    """Whether it is a BatchNorm that has ever seen a batch (a new one has mean 0 and variance 1)."""
-    if not isinstance(module, _BatchNorm):
-        return False
-    return bool((module.running_mean != 0).any() or (module.running_var != 1).any())
 
 
 def _set_output_stride(vit: ViT, stride: int) -> float:

@@ -185,6 +185,7 @@ def _planned(cell: Cell, identity: dict[str, Any] | None) -> Record:
         ),
         data=DataInfo(name=cell.task.data_name, path=str(Path(cell.data).absolute()), digest=known["data"]),
         seed=cell.seed,
+        pretraining_seed=cell.pretraining_seed,
         fingerprint=digest(identity) if identity else None,
         command=cell.command,
         started=now(),

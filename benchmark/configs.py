@@ -87,6 +87,25 @@ def parse_data(pairs: Iterable[str]) -> dict[str, Path]:
     return data
 
 
+def check_data_names(names: Iterable[str], read: Iterable[str], reader: str) -> None:
+    """Refuse data that nothing reads: a misspelt name would leave other data in their place.
+
+    Args:
+        names: those of ``--data``.
+        read: those that mean something.
+        reader: who reads them, for the message.
+
+    Raises:
+        UserError: the first name that is not read.
+    """
+    read = list(read)
+    for name in names:
+        if name not in read:
+            raise UserError(
+                f"--data {name}=...: {reader} reads no data called {name!r}: {suggest(name, read)}"
+            )
+
+
 def plain(value: Any) -> Any:
     """A config's content as JSON can hold it: tuples become lists, classes and functions their names."""
     if isinstance(value, dict):

@@ -37,9 +37,9 @@ def run_suite(
     prepare_suite(suite, display)
     check_data(suite)
     blocked = {}
-    for entry in suite.pretraining:
+    for entry in suite.pretrainings():
         if failure := pretrain(entry, suite, launcher, display, retry_failed):
-            blocked[f"run:{entry.out}"] = failure
+            blocked[entry.backbone] = failure
     return run_cells(suite.cells(), launcher, display, retry_failed, blocked)
 
 

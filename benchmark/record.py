@@ -91,6 +91,9 @@ class Record(_Model):
     """``record.json``: one cell's result, or its failure.
 
     Attributes:
+        seed: of everything random in the transfer.
+        pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
+            did not make it.
         fingerprint: of what decides the result; None when it could not be taken (the backbone is missing).
         primary: name of the metric the tables show.
         also: names of further metrics they show, in columns of their own.
@@ -106,6 +109,7 @@ class Record(_Model):
     task: TaskInfo
     data: DataInfo
     seed: int
+    pretraining_seed: int | None = None
     fingerprint: str | None
     command: str
     started: str

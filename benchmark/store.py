@@ -59,7 +59,7 @@ def read_record(folder: Path) -> Record | None:
 
 def find_records(suite_folder: Path) -> Iterator[tuple[Path, Record]]:
     """All readable records of a suite, with their folders, in order of path."""
-    for path in sorted(Path(suite_folder).glob("*/*/seed*/record.json")):
+    for path in sorted(Path(suite_folder).glob("*/*/*seed*/record.json")):
         if record := read_record(path.parent):
             yield path.parent, record
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbones.digest import digest, folder_digest
+from backbones.digest import digest
 from backbones.errors import UserError
-from backbones.files import read_json, write_json
 from benchmark import PROJECT, tasks
-from benchmark.configs import CONFIGS, find_config, override_words, plain, read_config
+from benchmark.configs import CONFIGS, check_data_names, find_config, override_words, plain, read_config
+from benchmark.fingerprint import data_digest, influential
 from benchmark.names import slug, suggest
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-NO_INFLUENCE = frozenset(
-    {
-        "device",
-        "encode_batch_size",
-        "num_workers",
-        "persistent_workers",
-        "pin_memory",
-        "prefetch_factor",
-        "work_dir",
-        "workers",
-    }
-)
-"""Entries of a config that decide speed or place, never the result: at no depth part of the fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +39,18 @@ class TaskConfig:
     def config_digest(self) -> str:
         """Digest of the entries that decide the result (`TaskType.config_keys` less `NO_INFLUENCE`)."""
         keys = tasks.task_type(self.type).config_keys
-        return digest({key: _influential(plain(self.cfg[key])) for key in keys if key in self.cfg})
+        return digest({key: influential(plain(self.cfg[key])) for key in keys if key in self.cfg})
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One backbone, one task, one seed: what one child process computes and one record describes."""
+    """One backbone, one task, one seed: what one child process computes and one record describes.
+
+    Attributes:
+        seed: of everything random in the transfer, the weights of a ``random:`` backbone included.
+        pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
+            did not make it.
+    """
 
     suite: str
     backbone: str
@@ -67,16 +59,19 @@ class Cell:
     seed: int
     data: Path
     results: Path
+    pretraining_seed: int | None = None
 
     @property
     def folder(self) -> Path:
         """Where its record is; never outside the results folder, whatever the names are."""
         folder = self.results / slug(self.suite) / slug(self.backbone) / slug(self.task.name)
-        return folder / f"seed{self.seed}"
+        prefix = f"pretraining{self.pretraining_seed}-" if self.pretraining_seed else ""
+        return folder / f"{prefix}seed{self.seed}"
 
     @property
     def label(self) -> str:
-        return f"{self.backbone} / {self.task.name} / seed {self.seed}"
+        pretraining = f", pre-training seed {self.pretraining_seed}" if self.pretraining_seed else ""
+        return f"{self.backbone} / {self.task.name} / seed {self.seed}{pretraining}"
 
     @property
     def command(self) -> str:
@@ -122,10 +117,32 @@ class Pretraining:
     overrides: dict[str, Any]
     out: Path
 
+    @property
+    def backbone(self) -> str:
+        return f"run:{self.out}"
+
+    def repeated(self, seed: int) -> Pretraining:
+        """The same with another seed, in a folder of its own; seed 0 is this one.
+
+        Seeds count from the config's own.
+        """
+        if seed == 0:
+            return self
+        own = self.overrides.get("seed", read_config(self.config).get("seed", 0))
+        overrides = {**self.overrides, "seed": own + seed}
+        name, out = f"{self.name}-seed{seed}", self.out.with_name(f"{self.out.name}-seed{seed}")
+        return replace(self, name=name, overrides=overrides, out=out)
+
 
 @dataclass
 class Suite:
-    """Backbones x tasks x seeds, and how to make what they need; `load_suite` explains each entry."""
+    """Backbones x tasks x seeds, and how to make what they need; `load_suite` explains each entry.
+
+    Attributes:
+        seeds: transfers of every backbone.
+        pretraining_seeds: pre-trainings, each of which is transferred `seeds` times; None: as many as
+            transfers, one for each.
+    """
 
     name: str
     path: Path
@@ -137,19 +154,37 @@ class Suite:
     backbones: dict[str, str]
     tasks: list[TaskConfig]
     seeds: int
+    pretraining_seeds: int | None = None
 
     @property
     def folder(self) -> Path:
         return self.results / slug(self.name)
 
+    def pretrainings(self) -> list[Pretraining]:
+        """All pre-trainings, seed by seed."""
+        seeds = range(self.seeds if self.pretraining_seeds is None else self.pretraining_seeds)
+        return [entry.repeated(seed) for seed in seeds for entry in self.pretraining]
+
     def cells(self) -> list[Cell]:
         """All cells, task by task, so that a first comparison is complete as early as possible."""
-        return [
-            Cell(self.name, name, spec, task, seed, self.data_of(task), self.results)
-            for task in self.tasks
-            for seed in range(self.seeds)
-            for name, spec in self.backbones.items()
-        ]
+        made = {entry.backbone: entry for entry in self.pretraining}
+        cells: dict[Path, Cell] = {}
+        for task in self.tasks:
+            for pretraining_seed, seed in self._repeats():
+                for name, spec in self.backbones.items():
+                    place = (task, seed, self.data_of(task), self.results)
+                    if spec in made:
+                        spec = made[spec].repeated(pretraining_seed).backbone
+                        place += (pretraining_seed,)
+                    cell = Cell(self.name, name, spec, *place)
+                    cells.setdefault(cell.folder, cell)  # what is not pre-trained here is there once per seed
+        return list(cells.values())
+
+    def _repeats(self) -> Iterable[tuple[int, int]]:
+        """Seeds of pre-training and transfer that belong together."""
+        if self.pretraining_seeds is None:
+            return [(seed, seed) for seed in range(self.seeds)]
+        return [(first, second) for first in range(self.pretraining_seeds) for second in range(self.seeds)]
 
     def data_of(self, task: TaskConfig) -> Path:
         """The folder a task reads. Whether it exists is asked when it is needed."""
@@ -177,7 +212,11 @@ def load_task_config(name: str | Path, overrides: dict[str, Any] | None = None, 
 
 
 def load_suite(
-    name: str, results: Path, seeds: int | None = None, data: dict[str, Path] | None = None
+    name: str,
+    results: Path,
+    seeds: int | None = None,
+    data: dict[str, Path] | None = None,
+    pretraining_seeds: int | None = None,
 ) -> Suite:
     """Read a suite config: ``task_configs/suites/<name>.py`` or a file.
 
@@ -185,7 +224,9 @@ def load_suite(
     folder, ``{suite}`` for this suite's folder in it):
         backbones: name -> what `backbones.load_backbone` understands.
         tasks: task configs, each a path or ``dict(config=path, set={key: value}, name=...)``.
-        seeds: how many seeds (0, 1, ...).
+        seeds: how often pre-training and transfer are repeated, with seeds 0, 1, ...
+        pretraining_seeds: how often pre-training alone is; `seeds` then says how often each of these
+            backbones is transferred.
         data: name -> folder.
         prepare: name -> fields of `benchmark.demo_data.DemoSpec`; drawn in ``{results}/data/<name>``.
         vocabulary: arguments of `pretraining.vocabulary.Vocabulary.count`.
@@ -194,10 +235,10 @@ def load_suite(
 
     Args:
         results: the results folder.
-        seeds, data: replace or extend what the config says.
+        seeds, data, pretraining_seeds: replace or extend what the config says.
 
     Raises:
-        UserError: no such suite, or a mistake in it.
+        UserError: no such suite, a mistake in it, or data that nothing in it reads.
     """
     path = _find_suite(name)
     results = Path(results).absolute()
@@ -227,7 +268,12 @@ def load_suite(
         backbones={str(key): _placed(value, places) for key, value in config["backbones"].items()},
         tasks=[_suite_task(path, value) for value in config["tasks"]],
         seeds=seeds if seeds is not None else int(config.get("seeds", 1)),
+        pretraining_seeds=(
+            pretraining_seeds if pretraining_seeds is not None else config.get("pretraining_seeds")
+        ),
     )
+    read = {task.data_name for task in suite.tasks} | ({"pairs"} if pretraining else set())
+    check_data_names(data or {}, read, f"suite {suite.name}")
     suite.data.update(data or {})
     _check(suite)
     return suite
@@ -238,26 +284,9 @@ def list_suites() -> list[str]:
     return sorted(path.stem for path in (CONFIGS / "suites").glob("*.py") if path.stem != "__init__")
 
 
-def data_digest(folder: Path, results: Path) -> str:
-    """`folder_digest`, remembered in ``<results>/.digests.json`` as long as nothing in the folder changes.
-
-    Raises:
-        UserError: the folder is missing.
-    """
-    if not Path(folder).is_dir():
-        raise UserError(f"data folder {folder} does not exist: run prepare, or name the folder with --data")
-    state = _state(folder)
-    cache = results / ".digests.json"
-    known = read_json(cache)
-    known = known if isinstance(known, dict) else {}
-    key = str(Path(folder).resolve())
-    if known.get(key, {}).get("state") != state:
-        known[key] = {"state": state, "digest": folder_digest(folder)}
-        write_json(cache, known)
-    return known[key]["digest"]
-
-
-_SUITE_KEYS = frozenset({"backbones", "tasks", "seeds", "data", "prepare", "vocabulary", "pretraining"})
+_SUITE_KEYS = frozenset(
+    {"backbones", "tasks", "seeds", "data", "prepare", "vocabulary", "pretraining"} | {"pretraining_seeds"}
+)
 
 
 def _find_suite(name: str) -> Path:
@@ -295,11 +324,15 @@ def _folder(text: str) -> Path:
 
 
 def _check(suite: Suite) -> None:
-    if suite.seeds < 1:
-        raise UserError(f"--seeds {suite.seeds}: at least one seed is needed")
+    for option, number in (("--seeds", suite.seeds), ("--pretraining-seeds", suite.pretraining_seeds)):
+        if number is not None and number < 1:
+            raise UserError(f"{option} {number}: at least one seed is needed")
+    names = [entry.name for entry in suite.pretrainings()]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"{suite.path}: two pre-trainings are called {repeated.pop()}: rename one")
     from backbones import catalog
 
-    made = {f"run:{entry.out}" for entry in suite.pretraining}
+    made = {entry.backbone for entry in suite.pretraining}
     for spec in suite.backbones.values():
         if spec not in made and not spec.startswith("run:"):
             catalog.backbone_digest(spec)
@@ -308,37 +341,6 @@ def _check(suite: Suite) -> None:
         raise UserError(f"{suite.path}: two tasks are called {repeated.pop()}: give one a name=...")
     for task in suite.tasks:
         suite.data_of(task)
-
-
-def _state(folder: Path) -> list[int]:
-    """Number of entries, bytes and newest change below a folder: different as soon as a file was touched."""
-    count = size = newest = 0
-    pending, seen = [os.fspath(folder)], set()
-    while pending:
-        current = pending.pop()
-        status = os.stat(current)
-        if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        newest = max(newest, status.st_mtime_ns)
-        with os.scandir(current) as entries:
-            for entry in entries:
-                count += 1
-                if entry.is_dir():
-                    pending.append(entry.path)
-                elif entry.is_file():
-                    status = entry.stat()
-                    size += status.st_size
-                    newest = max(newest, status.st_mtime_ns)
-    return [count, size, newest]
-
-
-def _influential(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _influential(item) for key, item in value.items() if key not in NO_INFLUENCE}
-    if isinstance(value, list):
-        return [_influential(item) for item in value]
-    return value
 
 
 def shown(path: Path) -> str:

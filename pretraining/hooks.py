@@ -121,7 +121,7 @@ class CostHook(Hook):
 
 
 class WaitHook(Hook):
-    """Notes when a step is over, averaging, logging and saving included: from then on the loader is waited for.
+    """Notes when a step is over, averaging, logging and saving included: then the loader is waited for.
 
     Args:
         cost: the hook that counts the waiting.

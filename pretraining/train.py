@@ -63,8 +63,8 @@ def pretrain(
     Args:
         config: of `task_configs/pretraining`.
         out: the checkpoint folder to write: weights.safetensors, backbone.json, vocabulary.csv (CatLIP),
-            history.csv, and `training/` with MMEngine's log and whatever is in the making. A finished result is
-            replaced only by a complete one, and kept in `.superseded/`; nothing else in the folder is touched.
+            history.csv, and `training/` with MMEngine's log and whatever is in the making. A finished result
+            is replaced only by a complete one, and kept in `.superseded/`; nothing else there is touched.
         data: ``pairs``: a folder of shards, or one with ``train/`` and ``val/`` in it, labelled with
             ``python run_suite.py label`` for objectives that learn synsets.
         overrides: values that replace the config's, keys as ``optimizer.lr``.

@@ -31,8 +31,10 @@ from benchmark.cli.options import (
     DebugOption,
     DownloadOption,
     JobsOption,
+    PretrainingSeedsOption,
     ResultsOption,
     RetryOption,
+    SeedsOption,
     Switches,
 )
 from benchmark.interrupt import Stopped
@@ -54,7 +56,8 @@ def suite(
     context: typer.Context,
     suite: Annotated[str, typer.Option("--suite", help="Name (demo, smoke) or file of a suite.")] = "demo",
     results: ResultsOption = RESULTS,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds, instead of the suite's own.")] = None,
+    seeds: SeedsOption = None,
+    pretraining_seeds: PretrainingSeedsOption = None,
     data: DataOption = [],  # noqa: B006 (typer copies it)
     retry_failed: RetryOption = False,
     jobs: JobsOption = None,
@@ -69,7 +72,7 @@ def suite(
     Example: [bold]python run_suite.py --suite smoke --results /tmp/results[/bold]
     """
     if context.invoked_subcommand is None:
-        whole_suite.command(suite, Path(results), seeds, data, retry_failed, jobs)
+        whole_suite.command(suite, Path(results), seeds, pretraining_seeds, data, retry_failed, jobs)
 
 
 app.command("run")(run.command)

@@ -42,6 +42,22 @@ SetOption = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Replace an entry of the config; may be repeated."),
 ]
+SeedsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds",
+        help="Repeat pre-training and transfer with so many seeds. One seed is no finding.",
+        show_default="the suite's own",
+    ),
+]
+PretrainingSeedsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--pretraining-seeds",
+        help="Pre-train so many times, and transfer each with every one of --seeds.",
+        show_default="one pre-training for each of --seeds",
+    ),
+]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
 DownloadOption = Annotated[
     bool,

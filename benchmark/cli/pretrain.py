@@ -33,7 +33,7 @@ def command(
     """
     from rich.console import Console
 
-    from benchmark.configs import find_config, override_words, parse_data, parse_overrides
+    from benchmark.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
     from benchmark.console import Display
     from benchmark.interrupt import stoppable
     from benchmark.preparation import find_shards
@@ -42,6 +42,7 @@ def command(
     path, values = find_config(config), parse_overrides(overrides)
     folder = (out or RESULTS / "pretrain" / path.stem).expanduser().absolute()
     places = parse_data(data)
+    check_data_names(places, ["pairs"], "pre-training")
     places.setdefault("pairs", RESULTS / "data" / "demo" / "pairs")
     recipe = load_recipe(path, values)
     console = Console(stderr=not dry_run)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.options import RESULTS, DebugOption, ResultsOption, results_folder
+from benchmark.cli.options import (
+    RESULTS,
+    DebugOption,
+    PretrainingSeedsOption,
+    ResultsOption,
+    SeedsOption,
+    results_folder,
+)
 
 if TYPE_CHECKING:
     from benchmark.reporting.results import Results
@@ -17,7 +24,8 @@ def command(
         str, typer.Option("--suite", help="Name or file of a suite, or a folder of results.")
     ] = "demo",
     results: ResultsOption = RESULTS,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds, instead of the suite's own.")] = None,
+    seeds: SeedsOption = None,
+    pretraining_seeds: PretrainingSeedsOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Rebuild a suite's tables and plots from its records; nothing is computed.
@@ -31,7 +39,7 @@ def command(
 
     folder = results_folder(results)
     try:
-        loaded = load_suite(suite, folder, seeds)
+        loaded = load_suite(suite, folder, seeds, pretraining_seeds=pretraining_seeds)
     except UserError:
         # Suites without a config: single runs, and suites whose file is no longer there.
         if not (folder / slug(suite)).is_dir():

@@ -41,7 +41,7 @@ def command(
     from backbones.errors import UserError
     from benchmark.cells import run_cells
     from benchmark.cli.report import show
-    from benchmark.configs import parse_data, parse_overrides
+    from benchmark.configs import check_data_names, parse_data, parse_overrides
     from benchmark.console import Display
     from benchmark.interrupt import stoppable
     from benchmark.launchers.local import LocalLauncher
@@ -52,6 +52,7 @@ def command(
     folder = results_folder(results)
     task = load_task_config(task_config, parse_overrides(overrides))
     paths = parse_data(data)
+    check_data_names(paths, [task.data_name], task.path.name)
     if task.data_name not in paths:
         paths[task.data_name] = _known_place(task.data_name, folder)
     check_folder(task.data_name, paths[task.data_name])

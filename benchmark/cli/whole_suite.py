@@ -10,7 +10,13 @@ from benchmark.cli.options import results_folder
 
 
 def command(
-    suite_name: str, results: Path, seeds: int | None, data: list[str], retry_failed: bool, jobs: int | None
+    suite_name: str,
+    results: Path,
+    seeds: int | None,
+    pretraining_seeds: int | None,
+    data: list[str],
+    retry_failed: bool,
+    jobs: int | None,
 ) -> None:
     """Run a suite and show its table.
 
@@ -26,7 +32,7 @@ def command(
     from benchmark.reporting.results import of_suite
     from benchmark.suite import load_suite
 
-    suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data))
+    suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data), pretraining_seeds)
     with stoppable(), Display() as display:
         records = run_suite(suite, LocalLauncher(jobs or default_slots()), display, retry_failed)
     found = of_suite(suite, records)

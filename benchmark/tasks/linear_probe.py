@@ -10,7 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from backbones.adapt import calibrate_norms, norms_without_statistics
 from backbones.errors import UserError
+from backbones.vit import ViT
 from benchmark.image_folder import ImageFolder, batches, hold_out, read_split
 from benchmark.names import suggest
 from benchmark.record import Metric
@@ -21,6 +23,8 @@ from benchmark.tasks.logistic import LinearClassifier, fit
 FEATURES = ("class_token", "patch_mean", "both")
 SMALL = 50_000_000
 """Features (images x width) up to which the CPU solves in float64."""
+CALIBRATION_IMAGES, CALIBRATION_BATCH = 4096, 128
+"""How many training images BatchNorm's statistics are taken from, and how many at a time."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class LinearProbe(Task):
         train, val, test = read_splits(context, settings)
         vit = context.load_backbone().to(context.device)
         preprocessing = vit.preprocessing
+        calibrate(vit, train, settings.workers, context.device)
 
         def encode(images: ImageFolder, name: str) -> Tensor:
             return extract(vit, images, settings, context.device, f"features of {name}", context.report)
@@ -146,6 +151,19 @@ class Standardiser:
 
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.scale
+
+
+def calibrate(vit: ViT, train: ImageFolder, workers: int, device: str) -> None:
+    """Give BatchNorms that have no statistics (random weights) those of training images, evenly chosen.
+
+    Raises:
+        UserError: an image cannot be read.
+    """
+    if norms_without_statistics(vit):
+        some = np.linspace(0, len(train) - 1, min(len(train), CALIBRATION_IMAGES)).round().astype(int)
+        # the size of these batches has a say in the statistics, so that it is nobody's to choose
+        read = batches(train.subset(some), vit.preprocessing, CALIBRATION_BATCH, workers)
+        calibrate_norms(vit, (pixels.to(device) for pixels, _ in read))
 
 
 @torch.inference_mode()

@@ -119,10 +119,20 @@ def test_frozen_stages_stop_training_where_they_say():
 
 
 def test_a_wholly_frozen_backbone_stays_in_evaluation_mode_and_needs_no_graph():
-    backbone = ViTBackbone(CONV, frozen_stages="all", drop_path_rate=0.5).train()
+    backbone = ViTBackbone(LINEAR, frozen_stages="all", drop_path_rate=0.5).train()
     assert not any(module.training for module in backbone.vit.modules())
     first, second = backbone(images(32, 32))[0], backbone(images(32, 32))[0]
     assert torch.equal(first, second) and not first.requires_grad
+
+
+def test_a_frozen_random_stem_still_learns_its_statistics():
+    backbone = ViTBackbone(CONV, frozen_stages="all").train()
+    norms = [backbone.vit.trunk.patch_embed.norm1, backbone.vit.trunk.patch_embed.norm2]
+    assert [module for module in backbone.vit.modules() if module.training] == norms
+    before = norms[0].running_mean.clone()
+    backbone(images(32, 32))
+    assert not torch.equal(norms[0].running_mean, before)
+    assert not any(module.training for module in backbone.eval().modules())
 
 
 @pytest.mark.parametrize("pretrained", [True, False])

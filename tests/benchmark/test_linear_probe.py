@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from backbones.errors import UserError
 from backbones.vit import Preprocessing, Tokens
 from benchmark.image_folder import batches, hold_out, read_split
 from benchmark.tasks.base import TaskContext
-from benchmark.tasks.linear_probe import LinearProbe, Settings, Standardiser, choose
+from benchmark.tasks.linear_probe import LinearProbe, Settings, Standardiser, calibrate, choose
 from benchmark.tasks.logistic import fit
 
 COLOURS = {"blue": (20, 40, 200), "green": (30, 190, 40), "red": (210, 30, 20)}
@@ -58,6 +59,23 @@ def probe(tmp_path, monkeypatch):
 
     run.root = tmp_path
     return run
+
+
+def test_random_stems_are_calibrated_on_training_images(tmp_path, monkeypatch):
+    from backbones import load_backbone
+
+    draw_images(tmp_path)
+    vit = load_backbone("random:vit_nano_conv16")
+    train = read_split(tmp_path, "train")
+    for split in ("val", "test"):  # nothing else is read
+        shutil.rmtree(tmp_path / split)
+    monkeypatch.setattr("benchmark.tasks.linear_probe.CALIBRATION_IMAGES", 4)
+    calibrate(vit, train, 0, "cpu")
+    some = train.subset(np.array([0, 6, 11, 17]))  # evenly over the classes
+    pixels = torch.cat([pixels for pixels, _ in batches(some, vit.preprocessing, 4, 0)])
+    embed = vit.trunk.patch_embed
+    with torch.no_grad():
+        torch.testing.assert_close(embed.norm1.running_mean, embed.conv1(pixels).mean((0, 2, 3)))
 
 
 @pytest.mark.parametrize("l2", [1.0, 1e-2, 1e-4])

@@ -11,8 +11,9 @@ import pytest
 from backbones.errors import UserError
 from benchmark import tasks
 from benchmark.configs import find_config, override_words, parse_data, parse_overrides, read_config
+from benchmark.fingerprint import data_digest
 from benchmark.names import slug, suggest
-from benchmark.suite import Cell, data_digest, list_suites, load_suite, load_task_config
+from benchmark.suite import Cell, Pretraining, list_suites, load_suite, load_task_config
 
 CONFIG = """
 task = dict(type='linear_probe', data='toy', l2=(1e-3, 1.0, 4), workers=2,
@@ -105,7 +106,7 @@ def test_data_digests_are_remembered_until_a_file_is_touched(tmp_path, monkeypat
     (folder / "a.json").write_text("1")
     first = data_digest(tmp_path / "data", results)
     calls = []
-    monkeypatch.setattr("benchmark.suite.folder_digest", lambda root: calls.append(root) or "fresh")
+    monkeypatch.setattr("benchmark.fingerprint.folder_digest", lambda root: calls.append(root) or "fresh")
     assert data_digest(tmp_path / "data", results) == first and not calls
     (folder / "a.json").write_text("2")
     os.utime(folder / "a.json", ns=(1, 2**62))
@@ -145,6 +146,45 @@ def test_no_name_leaves_the_results_folder(cell_of, tmp_path, name):
         assert inside.parts[0] not in {"data", "published"}
         assert inside.parts[1] not in {"pretrain", "tables", "plots"}
         assert all(len(part) < 120 for part in inside.parts)
+
+
+def test_seeds_repeat_pre_training_and_transfer(tmp_path):
+    def repeats(**seeds):
+        suite = load_suite("demo", tmp_path, **seeds)
+        cells = [cell for cell in suite.cells() if cell.task.type == "linear_probe"]
+        assert len({cell.folder for cell in cells}) == len(cells)
+        places = {entry.backbone: entry for entry in suite.pretrainings()}
+        found = {"random": [], "clip": [], "catlip": []}
+        for cell in cells:
+            made = places[cell.spec].overrides.get("seed", 0) if cell.spec in places else None
+            assert made == cell.pretraining_seed
+            found[cell.backbone].append((made, cell.seed))
+        assert len(places) == len({cell.spec for cell in cells}) - 1
+        assert found["clip"] == found["catlip"]
+        return found["clip"], found["random"]
+
+    assert repeats() == ([(0, 0)], [(None, 0)])
+    assert repeats(seeds=2) == ([(0, 0), (1, 1)], [(None, 0), (None, 1)])
+    assert repeats(pretraining_seeds=2) == ([(0, 0), (1, 0)], [(None, 0)])
+    crossed = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert repeats(seeds=2, pretraining_seeds=2) == (crossed, [(None, 0), (None, 1)])
+
+
+def test_repeated_pre_trainings_count_from_the_configs_own_seed(tmp_path):
+    config = tmp_path / "own.py"
+    config.write_text("seed = 5\n")
+    entry = Pretraining("own", config, {}, tmp_path / "own")
+    assert entry.repeated(0) is entry
+    assert entry.repeated(2).overrides == {"seed": 7}
+    assert replace(entry, overrides={"seed": 1}).repeated(2).overrides == {"seed": 3}
+
+
+def test_data_that_nothing_reads_are_refused(tmp_path):
+    for name, hint in (("pair", "did you mean pairs"), ("demo_coc", "did you mean demo_coco")):
+        with pytest.raises(UserError, match=f"--data {name}=.*suite demo reads no data called .*{hint}"):
+            load_suite("demo", tmp_path, data={name: tmp_path})
+    with pytest.raises(UserError, match="no data called 'pairs'"):  # this suite pre-trains nothing
+        load_suite("tuning", tmp_path, data={"pairs": tmp_path})
 
 
 def test_two_names_never_share_a_folder():

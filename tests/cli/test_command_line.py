@@ -117,6 +117,18 @@ def wrong(*arguments: str) -> list[str]:
             wrong("run", "classification/demo_linear_probe.py", "--backbone", "x", "--data", "y"),
             "write --data NAME=PATH",
         ),
+        (
+            wrong(
+                "run", "classification/imagenet1k_linear_probe.py", "--backbone", "x", "--data", "imagnet1k=."
+            ),
+            "imagenet1k_linear_probe.py reads no data called 'imagnet1k': did you mean imagenet1k",
+        ),
+        (
+            wrong("pretrain", "pretraining/demo_clip.py", "--data", "pair=."),
+            "pre-training reads no data called 'pair': did you mean pairs",
+        ),
+        (wrong("--data", "pair=."), "suite demo reads no data called 'pair': did you mean pairs"),
+        (wrong("--pretraining-seeds", "0"), "--pretraining-seeds 0: at least one seed"),
         (wrong("pretrain", "nowhere.py"), "'nowhere.py' does not exist"),
         (
             wrong("pretrain", "pretraining/demo_clip.py", "--data", "pairs=/no/such/folder"),

@@ -149,7 +149,7 @@ def test_a_training_folder_of_somebody_else_is_refused_and_left_alone(pairs, con
     theirs = tmp_path / "out" / "training" / "thesis.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("three years")
-    with pytest.raises(UserError, match="training was not made by a pre-training: .*--out") as caught:
+    with pytest.raises(UserError, match=r"training was not made by a pre-training: .*--out") as caught:
         pretrain(config, tmp_path / "out", {"pairs": pairs})
     assert theirs.read_text() == "three years" and "\n" not in str(caught.value)
 
