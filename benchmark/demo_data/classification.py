@@ -35,11 +35,13 @@ def plan(spec: DemoSpec) -> list[ClassJob]:
     concepts = select(spec.classes, among=spec.concepts)
     jobs = []
     for split, each in (("train", spec.class_train), ("val", spec.class_val), ("test", spec.class_test)):
-        grounds = deck(stream(spec.seed, f"classification/{split}/plan"), BACKGROUNDS, each * len(concepts))
+        grounds = deck(
+            stream(spec.seed_of(split), f"classification/{split}/plan"), BACKGROUNDS, each * len(concepts)
+        )
         for index, ground in enumerate(grounds):
             concept, number = concepts[index // each], index % each
             name = f"{split}/{concept.noun}/{concept.noun}_{number:04d}.jpg"
-            jobs.append(ClassJob(spec.seed, split, index, name, spec.image_size, concept, ground))
+            jobs.append(ClassJob(spec.seed_of(split), split, index, name, spec.image_size, concept, ground))
     return jobs
 
 

@@ -78,7 +78,7 @@ def plan(spec: DemoSpec, split: str) -> list[ImageJob]:
     splits = sizes(spec)
     total = splits[split]
     first_id = 1 + sum(list(splits.values())[: list(splits).index(split)])
-    rng = stream(spec.seed, f"coco/{split}/plan")
+    rng = stream(spec.seed_of(split), f"coco/{split}/plan")
     kinds = [KINDS[kind] for kind in rng.choice(len(KINDS), size=total, p=[kind.chance for kind in KINDS])]
     counts = [int(rng.integers(kind.objects[0], kind.objects[1] + 1)) for kind in kinds]
     grounds = deck(rng, BACKGROUNDS, total)
@@ -91,7 +91,7 @@ def plan(spec: DemoSpec, split: str) -> list[ImageJob]:
                 objects[position] = objects[0]
         jobs.append(
             ImageJob(
-                spec.seed,
+                spec.seed_of(split),
                 split,
                 index,
                 first_id + index,

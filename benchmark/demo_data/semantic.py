@@ -66,7 +66,7 @@ def class_names(spec: DemoSpec) -> tuple[str, ...]:
 def plan(spec: DemoSpec, split: str) -> list[MapJob]:
     """What every image of ``split`` shows; classes are about equally common."""
     total = sizes(spec)[split]
-    rng = stream(spec.seed, f"ade20k/{split}/plan")
+    rng = stream(spec.seed_of(split), f"ade20k/{split}/plan")
     things = select(spec.things, among=spec.concepts)
     others = [concept for concept in select(spec.concepts) if concept not in things]
     counts = rng.choice(len(OBJECT_COUNTS), size=total, p=OBJECT_COUNTS) + 1
@@ -81,7 +81,9 @@ def plan(spec: DemoSpec, split: str) -> list[MapJob]:
         for _ in range(int(counts[index])):
             other = bool(others) and rng.random() < P_OTHER
             objects.append(others[int(rng.integers(len(others)))] if other else next(cards))
-        jobs.append(MapJob(spec.seed, split, index, tuple(ground), tuple(objects), class_names(spec)))
+        jobs.append(
+            MapJob(spec.seed_of(split), split, index, tuple(ground), tuple(objects), class_names(spec))
+        )
     return jobs
 
 

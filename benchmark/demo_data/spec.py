@@ -14,13 +14,31 @@ DRAWING_VERSION = 1
 #: Which fields each part depends on: a part is redrawn only when one of its own fields changed.
 PART_FIELDS: dict[str, tuple[str, ...]] = {
     "pairs": ("seed", "concepts", "image_size", "pairs", "val_pairs", "pairs_per_shard"),
-    "classification": ("seed", "concepts", "image_size", "classes", "class_train", "class_val", "class_test"),
-    "coco": ("seed", "concepts", "categories", "instances_train", "instances_val", "instances_test"),
-    "ade20k": ("seed", "concepts", "things", "semantic_train", "semantic_val", "semantic_test"),
+    "classification": (
+        "seed",
+        "test_seed",
+        "concepts",
+        "image_size",
+        "classes",
+        "class_train",
+        "class_val",
+        "class_test",
+    ),
+    "coco": (
+        "seed",
+        "test_seed",
+        "concepts",
+        "categories",
+        "instances_train",
+        "instances_val",
+        "instances_test",
+    ),
+    "ade20k": ("seed", "test_seed", "concepts", "things", "semantic_train", "semantic_val", "semantic_test"),
 }
 
 _RANGES: dict[str, tuple[int, int]] = {
     "seed": (0, 2**32 - 1),
+    "test_seed": (0, 2**32 - 1),
     "concepts": (2, 150),
     "image_size": (48, 512),
     "pairs": (1, 1_000_000),
@@ -46,7 +64,9 @@ class DemoSpec:
     """Sizes and seed of the demo data; the defaults are the full demo.
 
     Attributes:
-        seed: everything drawn depends on this and on nothing else.
+        seed: everything drawn depends on this and on nothing else,
+        test_seed: but for the test splits of the transfer tasks, which depend on this. None: `seed`. Raise it
+            to replace test images that a choice was made on; everything else stays as it was.
         concepts: how many of the object concepts are used at all (spread evenly over the table).
         image_size: side of pre-training and classification images, in pixels.
         pairs, val_pairs: image-text pairs for pre-training and for watching it.
@@ -65,6 +85,7 @@ class DemoSpec:
     """
 
     seed: int = 0
+    test_seed: int | None = None
     concepts: int = 150
     image_size: int = 96
     pairs: int = 12_000
@@ -91,6 +112,8 @@ class DemoSpec:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
+        if self.test_seed is None:
+            object.__setattr__(self, "test_seed", self.seed)
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, int):
@@ -133,6 +156,10 @@ class DemoSpec:
             "semantic_test": 4,
         }
         return cls(**{**small, **changes})
+
+    def seed_of(self, split: str) -> int:
+        """The seed that a split of a transfer task is drawn from."""
+        return self.test_seed if split == "test" else self.seed
 
     def to_dict(self) -> dict[str, int]:
         """All fields, in order, for ``prepared.json``."""

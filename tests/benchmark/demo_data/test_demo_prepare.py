@@ -38,10 +38,26 @@ def test_the_number_of_workers_does_not_change_a_byte(tiny, tmp_path):
 
 
 def test_another_seed_draws_other_data(tiny, tmp_path):
-    other = contents(prepare(tmp_path / "other", DemoSpec(**{**TINY.to_dict(), "seed": 1}), workers=1))
+    other = contents(
+        prepare(tmp_path / "other", DemoSpec(**{**TINY.to_dict(), "seed": 1, "test_seed": None}), workers=1)
+    )
     same = contents(tiny)
     for name in ("pairs/train/00000.tar", "ade20k/images/test/ADE_test_00000001.jpg"):
         assert other[name] != same[name]
+
+
+def test_another_test_seed_draws_other_test_images_and_nothing_else(tiny, tmp_path):
+    fresh = contents(prepare(tmp_path / "fresh", DemoSpec(**{**TINY.to_dict(), "test_seed": 9}), workers=1))
+    same = contents(tiny)
+    changed = {name for name in same if fresh.get(name) != same[name] and not name.endswith(".json")}
+    pictures = {name for name in same if "/test/" in name}
+    assert changed == pictures and {name.split("/")[0] for name in pictures} == {
+        "classification",
+        "coco",
+        "ade20k",
+    }
+    assert fresh["coco/annotations/instances_test.json"] != same["coco/annotations/instances_test.json"]
+    assert fresh["coco/annotations/instances_val.json"] == same["coco/annotations/instances_val.json"]
 
 
 def test_what_is_there(tiny):
