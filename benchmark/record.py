@@ -26,10 +26,18 @@ class Metric(_Model):
     """One measured figure.
 
     Attributes:
-        value, low, high: estimate and 95 % interval, in `unit`.
+        value: the plain estimate, as the literature quotes it, in `unit`.
+        low, high: 95 % interval of the truth that `truth` names, in `unit`. Where the estimate is biased the
+            interval is not centred on it, and need not hold it.
         n: number of test units (images, classes) the interval is over.
         unit: ``percent``, ``AP``, ``images/s`` ...
         method: how the interval was made, for instance ``wilson over images``; None without an interval.
+        truth: what the interval is for: ``population of images`` (or ``classes``), the value on an endless
+            test set of which these units are a random sample; None without an interval, and in records of
+            earlier protocols, whose intervals were for no truth in particular.
+        bias: estimated bias of `value`, in `unit`, positive where it is too high; None where not estimated.
+        coverage: share of simulated test sets, in percent, whose interval held the truth, for the number of
+            units and the value nearest to these (`benchmark.statistics.coverage`); None where unknown.
     """
 
     value: float
@@ -38,6 +46,9 @@ class Metric(_Model):
     n: int | None = None
     unit: str = "percent"
     method: str | None = None
+    truth: str | None = None
+    bias: float | None = None
+    coverage: float | None = None
 
 
 class BackboneInfo(_Model):

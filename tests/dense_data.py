@@ -59,7 +59,10 @@ def write_coco(root: Path, splits: dict[str, int], size: int = 64) -> Path:
 def write_ade20k(
     root: Path, splits: dict[str, int], size: int = 64, classes: tuple[str, ...] | None = ("a", "b", "c")
 ) -> Path:
-    """ADEChallengeData2016's layout: two coloured halves and a square that belongs to no class."""
+    """ADEChallengeData2016's layout: two coloured halves and a square that belongs to no class.
+
+    The classes are things and stuff in turns.
+    """
     colours = np.array([(10, 10, 10), (220, 40, 40), (40, 200, 60), (40, 60, 220)], np.uint8)
     for number, (split, images) in enumerate(splits.items()):
         generator = np.random.default_rng(number)
@@ -75,6 +78,8 @@ def write_ade20k(
             Image.fromarray(colours[label]).save(root / "images" / split / f"{index:04}.jpg", quality=95)
             Image.fromarray(label).save(root / "annotations" / split / f"{index:04}.png")
     if classes:
-        rows = "".join(f"{index},{name}\n" for index, name in enumerate(("other", *classes)))
-        (root / "classes.csv").write_text("index,name\n" + rows)
+        rows = [
+            f"{index},{name},{('thing', 'stuff')[(index - 1) % 2]}\n" for index, name in enumerate(classes, 1)
+        ]
+        (root / "classes.csv").write_text("index,name,kind\n0,other,\n" + "".join(rows))
     return root

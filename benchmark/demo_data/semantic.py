@@ -131,6 +131,7 @@ def draw(folder: Path, spec: DemoSpec, workers: Workers, report: Callable[[int, 
             (annotations / f"{job.stem}.png").write_bytes(png)
             done += 1
             report(done, total)
-    lines = ["index,name", "0,other"]
-    lines += [f"{number},{name}" for number, name in enumerate(class_names(spec), start=1)]
+    lines = ["index,name,kind", "0,other,"]
+    for number, name in enumerate(class_names(spec), start=1):
+        lines.append(f"{number},{name},{'stuff' if name in BACKGROUNDS else 'thing'}")
     (folder / "classes.csv").write_text("\n".join(lines) + "\n")

@@ -9,7 +9,7 @@ from typing import Any
 from backbones.errors import UserError
 
 #: Raised whenever the same spec would give other bytes (art, layout, text, file names).
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 
 #: Which fields each part depends on: a part is redrawn only when one of its own fields changed.
 PART_FIELDS: dict[str, tuple[str, ...]] = {

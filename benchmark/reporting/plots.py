@@ -19,7 +19,14 @@ COLOURS = {None: "#8c8c8c", "clip": "#e08214", "catlip": "#1f4e9c"}
 OTHERS = ("#009e73", "#7b3294", "#a6611a", "#56b4e9")
 MARKERS = {None: "D", "clip": "s", "catlip": "o"}
 OTHER_MARKERS = ("^", "v", "P", "X", "*", "<", ">")
-NAMES = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "bbox_mAP": "box AP", "segm_mAP": "mask AP"}
+NAMES = {
+    "top1": "top-1 accuracy",
+    "top5": "top-5 accuracy",
+    "bbox_mAP": "box AP",
+    "segm_mAP": "mask AP",
+    "mIoU_things": "mIoU over things",
+    "mIoU_stuff": "mIoU over stuff",
+}
 
 
 @dataclass(frozen=True)
@@ -74,13 +81,9 @@ def _overview(found: list[tuple[str, str, dict[str, Figure]]], looks: dict[str, 
 
 
 def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str, Look]) -> None:
-    """One line per backbone: the figure, its interval, and, thin, its interval over classes."""
+    """One line per backbone: the figure and its interval, which need not hold a biased figure."""
     for position, (name, figure) in enumerate(figures.items()):
         metric, look = figure.metric, looks[name]
-        if figure.over_classes:
-            axes.plot(
-                [figure.over_classes.low, figure.over_classes.high], [position] * 2, color=look.colour, lw=1.2
-            )
         if metric.low is not None:
             axes.plot(
                 [metric.low, metric.high],
@@ -100,8 +103,7 @@ def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str,
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(_axis_label(first))
     _from_zero(axes.set_xlim, figures)
-    thin = "; thin: over classes" if any(figure.over_classes for figure in figures.values()) else ""
-    axes.set_title(f"{task}: {_extent(first)}\n95 % intervals, {_method(first)}{thin}")
+    axes.set_title(f"{task}: {_extent(first)}\n95 % intervals, {_method(first)}")
 
 
 def _against_cost(
@@ -122,12 +124,12 @@ def _against_cost(
         handles.append(axes.axhline(metric.value, color=look.colour, ls="--", lw=1.5))
     for name in paid:
         metric, look = figures[name].metric, looks[name]
-        half = None if metric.low is None else [[metric.value - metric.low], [metric.high - metric.value]]
-        bars = axes.errorbar(
-            seconds[name], metric.value, half, fmt=look.marker, color=look.colour, ms=6.5, lw=1.6, capsize=4,
-            mec="white", mew=0.8,
-        )  # fmt: skip
-        handles.append(bars)
+        if metric.low is not None:
+            middle, half = (metric.low + metric.high) / 2, (metric.high - metric.low) / 2
+            axes.errorbar(seconds[name], middle, half, fmt="none", color=look.colour, lw=1.6, capsize=4)
+        handles += axes.plot(
+            seconds[name], metric.value, look.marker, color=look.colour, ms=6.5, mec="white", mew=0.8
+        )
     first = figures[paid[0]]
     names = [f"{name} (no pre-training)" for name in random] + paid
     axes.legend(handles, names, loc="center left")
@@ -223,7 +225,7 @@ def _method(figure: Figure) -> str:
 
 def _from_zero(set_limits: Any, figures: dict[str, Figure]) -> None:
     """An axis that starts at zero and leaves room above the highest interval."""
-    intervals = [m for f in figures.values() for m in (f.metric, f.over_classes) if m]
-    top = max(m.high if m.high is not None else m.value for m in intervals)
-    percent = all(m.unit == "percent" for m in intervals)
+    metrics = [figure.metric for figure in figures.values()]
+    top = max(max(m.value, m.value if m.high is None else m.high) for m in metrics)
+    percent = all(m.unit == "percent" for m in metrics)
     set_limits(0, min(1.12 * top, 102) if percent else 1.12 * top or 1)

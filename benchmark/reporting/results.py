@@ -49,7 +49,6 @@ class Figure:
 
     status: str
     metric: Metric | None = None
-    over_classes: Metric | None = None
     name: str = ""
     seeds: int = 0
     spread: tuple[float, float] | None = None
@@ -114,12 +113,10 @@ class Results:
             return Figure(status, error=error)
         name = name or done[0].primary
         headlines = [record.metrics[name] for record in done]
-        over_classes = [record.metrics.get(f"{name}_over_classes") for record in done]
         values = [metric.value for metric in headlines]
         return Figure(
             status=status,
             metric=_mean(headlines),
-            over_classes=_mean(over_classes) if all(over_classes) else None,
             name=name,
             seeds=len(done),
             spread=(min(values), max(values)),
@@ -137,12 +134,36 @@ class Results:
                 notes.append(
                     f"{row.backbone} on {row.task}, seed {row.seed}, failed: {_first_line(row.record.error)}"
                 )
+        notes += [note for task in self.tasks if (note := self._truth_note(task))]
         if any(self.figure(name, task).seeds > 1 for name in self.backbones for task in self.tasks):
             notes.append(
                 "Figures of several seeds are means; their intervals are the means of the seeds': they "
                 "say how far the test images limit a figure. How seeds differ is the range in parentheses."
             )
         return list(dict.fromkeys(notes))
+
+    def _truth_note(self, task: str) -> str | None:
+        """Which truth the intervals of a task are for, and how far off its figures are from it on average."""
+        truths, biases = [], []
+        for _, name, _ in (column for column in self.columns() if column.task == task and column.metric):
+            metrics = [self.figure(backbone, task, name).metric for backbone in self.backbones]
+            truths += [metric.truth for metric in metrics if metric and metric.truth]
+            found = [metric.bias for metric in metrics if metric and metric.bias is not None]
+            if found:
+                extent = dict.fromkeys(f"{bias:+.1f}" for bias in (min(found), max(found)))
+                biases.append(f"{name} {' to '.join(extent)}")
+        if not truths:
+            return None
+        note = (
+            f"{task}: 95 % intervals are for the {' or '.join(dict.fromkeys(truths))} that the test set is a "
+            "sample of"
+        )
+        if biases:
+            note += (
+                ", not for test sets of this size. The figures are the plain ones of the literature; their "
+                f"estimated bias, which the intervals are freed of, is {', '.join(biases)}"
+            )
+        return f"{note}."
 
     def content(self) -> list[Any]:
         """Everything that is shown, as JSON can hold it."""
@@ -229,7 +250,8 @@ def _mean(metrics: list[Metric]) -> Metric:
 
     return metrics[0].model_copy(
         update={
-            name: mean([getattr(metric, name) for metric in metrics]) for name in ("value", "low", "high")
+            name: mean([getattr(metric, name) for metric in metrics])
+            for name in ("value", "low", "high", "bias", "coverage")
         }
     )
 

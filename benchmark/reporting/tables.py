@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backbones.files import write_text
+from benchmark.record import Metric
 from benchmark.reporting.results import Figure, Results
 
 
@@ -63,6 +64,7 @@ def summary_csv(results: Results) -> str:
                 f"{key}_value": metric.value if metric else None,
                 f"{key}_low": metric.low if metric else None,
                 f"{key}_high": metric.high if metric else None,
+                f"{key}_bias": metric.bias if metric else None,
                 f"{task}_chosen": chosen_text(figure.chosen),
                 f"{task}_seeds": figure.seeds,
                 f"{task}_status": figure.status,
@@ -95,11 +97,7 @@ def cells_csv(results: Results) -> str:
         }
         metrics = record.metrics if record and record.metrics else {None: None}
         for name, metric in metrics.items():
-            values = (
-                metric.model_dump()
-                if metric
-                else dict.fromkeys(("value", "low", "high", "n", "unit", "method"))
-            )
+            values = metric.model_dump() if metric else dict.fromkeys(Metric.model_fields)
             lines.append({**base, "metric": name, **values, **about})
     return csv_text(lines)
 

@@ -36,9 +36,9 @@ RUNNER_KEYS = (
 """The entries that decide the result of a task which MMEngine's Runner trains."""
 
 TASKS = {
-    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=2),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 2, RUNNER_KEYS),
-    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 2, RUNNER_KEYS),
+    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=3),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS),
+    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS),
 }
 
 

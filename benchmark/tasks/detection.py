@@ -10,7 +10,6 @@ from mmengine.config import Config
 
 from backbones.errors import UserError
 from benchmark.record import Metric
-from benchmark.statistics import Interval
 from benchmark.tasks import coco_ap, openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.dataset_classes import coco_categories
@@ -103,15 +102,10 @@ def measure(
     for name, value in values.items():
         metric = Metric(value=value, unit=name[:2].replace("mA", "AP"), n=images)
         if name in bounds:
-            metric.low, metric.high = _around(value, bounds[name])
-            metric.method = "bootstrap over images"
+            _, metric.low, metric.high, metric.bias = bounds[name]
+            metric.method, metric.truth = "bootstrap over images", "population of images"
         metrics[f"{kind}_{name}"] = metric
     return metrics, matches.table(kind)
-
-
-def _around(value: float, interval: Interval) -> tuple[float, float]:
-    """Bounds that include the value: a percentile interval may miss it by a rounding error."""
-    return min(interval.low, value), max(interval.high, value)
 
 
 def _joined(tables: list[pd.DataFrame], truth: Path) -> pd.DataFrame:

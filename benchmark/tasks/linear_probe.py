@@ -16,11 +16,12 @@ from backbones.vit import ViT
 from benchmark.image_folder import ImageFolder, batches, hold_out, read_split
 from benchmark.names import suggest
 from benchmark.record import Metric
-from benchmark.statistics import Interval, cluster_bootstrap_mean, wilson_interval
+from benchmark.statistics import Interval, cluster_interval, wilson_interval
 from benchmark.tasks.base import Outcome, Report, Task, TaskContext
 from benchmark.tasks.logistic import LinearClassifier, fit
 
 FEATURES = ("class_token", "patch_mean", "both")
+UNITS = ("images", "classes")
 SMALL = 50_000_000
 """Features (images x width) up to which the CPU solves in float64."""
 CALIBRATION_IMAGES, CALIBRATION_BATCH = 4096, 128
@@ -38,6 +39,8 @@ class Settings:
         hold_out: that share.
         l2: (smallest, largest, count) of the strengths tried, evenly spaced in their logarithm. The loss is
             mean cross-entropy + l2 / 2 · ||weight||² on features standardised by the training images.
+        units: what was sampled independently, which the intervals are over: ``images``, or ``classes`` where
+            all images of a class share one drawing.
         encode_batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
     """
 
@@ -47,6 +50,7 @@ class Settings:
     test: str = "test"
     hold_out: float = 0.1
     l2: tuple[float, float, int] = (1e-6, 1e1, 15)
+    units: str = "images"
     encode_batch_size: int = 256
     workers: int = 2
 
@@ -62,10 +66,9 @@ class Settings:
             if name not in known:
                 raise UserError(f"linear_probe has no setting {name!r}: {suggest(name, known)}")
         settings = cls(**values)
-        if settings.feature not in FEATURES:
-            raise UserError(
-                f"linear_probe: feature={settings.feature!r}: {suggest(settings.feature, FEATURES)}"
-            )
+        for name, choices in (("feature", FEATURES), ("units", UNITS)):
+            if (value := getattr(settings, name)) not in choices:
+                raise UserError(f"linear_probe: {name}={value!r}: {suggest(value, choices)}")
         low, high, count = settings.l2
         if not (0 < low <= high and count >= 1):
             raise UserError(f"linear_probe: l2={settings.l2}: give (smallest > 0, largest, count)")
@@ -114,7 +117,7 @@ class LinearProbe(Task):
             )
         return Outcome(
             primary="top1",
-            metrics=_metrics(test, probabilities, per_image["correct"].to_numpy()),
+            metrics=_metrics(test, probabilities, settings.units),
             per_image=per_image,
             chosen={"l2": chosen},
             details={
@@ -256,21 +259,33 @@ def _per_image(test: ImageFolder, probabilities: np.ndarray) -> pd.DataFrame:
     )
 
 
-def _metrics(test: ImageFolder, probabilities: np.ndarray, correct: np.ndarray) -> dict[str, Metric]:
-    metrics = {
-        "top1": _percent(wilson_interval(int(correct.sum()), len(test)), len(test), "wilson over images")
-    }
-    if len(np.unique(test.labels)) >= 2:
-        interval = cluster_bootstrap_mean(correct, test.labels)
+def _metrics(test: ImageFolder, probabilities: np.ndarray, units: str) -> dict[str, Metric]:
+    """top1, and top5 of ten classes or more; over classes also what taking images for independent gives."""
+    metrics = {}
+    for name, hits in _hits(test.labels, probabilities).items():
+        over_images = _percent(wilson_interval(int(hits.sum()), len(test)), len(test), "images", "wilson")
+        if units == "images":
+            metrics[name] = over_images
+            continue
         present = len(np.unique(test.labels))
-        metrics["top1_over_classes"] = _percent(interval, present, "bootstrap over classes")
-    if probabilities.shape[1] >= 10:
-        best = np.argpartition(probabilities, -5, axis=1)[:, -5:]
-        hits = int((best == test.labels[:, None]).any(1).sum())
-        metrics["top5"] = _percent(wilson_interval(hits, len(test)), len(test), "wilson over images")
+        if present >= 2:
+            interval = cluster_interval(hits, test.labels)
+            metrics[name] = _percent(interval, present, "classes", "wilson (effective sample)")
+        else:
+            metrics[name] = Metric(value=over_images.value, n=present)
+        metrics[f"{name}_over_images"] = over_images
     return metrics
 
 
-def _percent(interval: Interval, n: int, method: str) -> Metric:
-    value, low, high = (100 * bound for bound in interval)
-    return Metric(value=value, low=low, high=high, n=n, unit="percent", method=method)
+def _hits(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    hits = {"top1": probabilities.argmax(1) == labels}
+    if probabilities.shape[1] >= 10:
+        best = np.argpartition(probabilities, -5, axis=1)[:, -5:]
+        hits["top5"] = (best == labels[:, None]).any(1)
+    return hits
+
+
+def _percent(interval: Interval, n: int, units: str, how: str) -> Metric:
+    value, low, high = (100 * bound for bound in interval[:3])
+    truth = f"population of {units}"
+    return Metric(value=value, low=low, high=high, n=n, method=f"{how} over {units}", truth=truth)

@@ -14,11 +14,12 @@ from mmengine.registry import METRICS
 
 from backbones.errors import UserError
 from backbones.files import replacing
+from benchmark.names import suggest
 from benchmark.record import Metric
 from benchmark.statistics import bootstrap_sums
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
-from benchmark.tasks.dataset_classes import ade20k_classes
+from benchmark.tasks.dataset_classes import ade20k_classes, ade20k_kinds
 
 COUNTS = "pixel_counts.npz"
 IGNORED = 255
@@ -29,22 +30,32 @@ class Segmentation(Task):
 
     Writes ``pixel_counts.npz`` into the cell's folder: per test image and class the pixels predicted,
     labelled, and both (`intersection`), at the image's own resolution. Settings: ``keep_weights`` keeps the
-    trained model as model.pth; ``replicates`` of the bootstrap.
+    trained model as model.pth; ``replicates`` of the bootstrap; ``headline`` is the first metric of tables,
+    ``mIoU``, or ``mIoU_things`` or ``mIoU_stuff`` where the data say which class is which. The tables show
+    all of these.
     """
 
     def run(self, context: TaskContext) -> Outcome:
-        settings = {"keep_weights": True, "validate": True, "replicates": 2000}
+        settings = {"keep_weights": True, "validate": True, "replicates": 2000, "headline": "mIoU"}
         cfg = openmmlab_runner.prepare(context, settings)
         classes = fill_in(cfg, context)
+        kinds = ade20k_kinds(context.data)
+        shown = headlines(settings["headline"], kinds)
         runner = openmmlab_runner.train(cfg, context.report)
         runner.test()
         counts = read_counts(context.out / COUNTS)
         openmmlab_runner.finish(runner, context.out, settings["keep_weights"])
         iou = class_iou(*(counts[key].sum(axis=0) for key in ("intersection", "predicted", "labelled")))
         names = classes or list(runner.test_dataloader.dataset.metainfo["classes"])
+        metrics = measure(counts, settings["replicates"], kinds)
+        if shown[0] not in metrics:
+            raise UserError(
+                f"no test image shows a class that {shown[0]} is the mean of: change task.headline"
+            )
         return Outcome(
-            primary="mIoU",
-            metrics=measure(counts, settings["replicates"]),
+            primary=shown[0],
+            also=[name for name in shown[1:] if name in metrics],
+            metrics=metrics,
             per_image=per_image(counts),
             details={
                 "iterations": runner.max_iters,
@@ -55,6 +66,19 @@ class Segmentation(Task):
                 },
             },
         )
+
+
+def headlines(first: str, kinds: list[str] | None) -> list[str]:
+    """The mIoUs that tables show, `first` first.
+
+    Raises:
+        UserError: `first` is none of them, or needs kinds of classes that the data do not give.
+    """
+    known = ["mIoU", *(f"mIoU_{name}" for name in _subsets(kinds))]
+    if first not in known:
+        missing = " (without a column kind in classes.csv)" if kinds is None else ""
+        raise UserError(f"segmentation: headline={first!r}: {suggest(first, known)}{missing}")
+    return [first, *(name for name in known if name != first)]
 
 
 @METRICS.register_module()
@@ -101,17 +125,20 @@ def class_iou(intersection: np.ndarray, predicted: np.ndarray, labelled: np.ndar
     return _ratio(intersection, predicted + labelled - intersection)
 
 
-def measure(counts: dict[str, np.ndarray], replicates: int) -> dict[str, Metric]:
+def measure(
+    counts: dict[str, np.ndarray], replicates: int, kinds: list[str] | None = None
+) -> dict[str, Metric]:
     """mIoU, mAcc and aAcc in percent over all pixels of the test images, as MMSegmentation defines them.
 
+    With the `kinds` of the classes also mIoU_things and mIoU_stuff, the means over classes of one kind.
     Intervals: percentile bootstrap over images. A class that is nowhere in a resample is left out of its
     mean.
     """
     stacked = np.concatenate([counts[key] for key in ("intersection", "predicted", "labelled")], axis=1)
 
-    def statistic(kind: str):
+    def statistic(kind: str, chosen: np.ndarray | slice):
         def value(sums: np.ndarray) -> np.ndarray:
-            both, predicted, labelled = np.split(sums, 3, axis=-1)
+            both, predicted, labelled = (part[..., chosen] for part in np.split(sums, 3, axis=-1))
             if kind == "aAcc":
                 return 100 * both.sum(axis=-1) / labelled.sum(axis=-1)
             table = class_iou(both, predicted, labelled) if kind == "mIoU" else _ratio(both, labelled)
@@ -119,17 +146,26 @@ def measure(counts: dict[str, np.ndarray], replicates: int) -> dict[str, Metric]
 
         return value
 
+    statistics = {kind: statistic(kind, slice(None)) for kind in ("mIoU", "mAcc", "aAcc")}
+    statistics |= {f"mIoU_{name}": statistic("mIoU", chosen) for name, chosen in _subsets(kinds).items()}
     images = len(stacked)
     metrics = {}
-    for kind in ("mIoU", "mAcc", "aAcc"):
-        if images < 2:
-            metrics[kind] = Metric(value=float(statistic(kind)(stacked.sum(axis=0))), n=images)
+    for name, function in statistics.items():
+        value = float(function(stacked.sum(axis=0)))
+        if not np.isfinite(value):  # no class of the kind is anywhere
             continue
-        value, low, high = bootstrap_sums(stacked, statistic(kind), replicates)
-        metrics[kind] = Metric(
-            value=value, low=min(low, value), high=max(high, value), n=images, method="bootstrap over images"
-        )
+        metrics[name] = metric = Metric(value=value, n=images)
+        if images > 1:
+            _, metric.low, metric.high, metric.bias = bootstrap_sums(stacked, function, replicates)
+            metric.method, metric.truth = "bootstrap over images", "population of images"
     return metrics
+
+
+def _subsets(kinds: list[str] | None) -> dict[str, np.ndarray]:
+    """Indices of the classes that are things and stuff; empty where the data do not say."""
+    names = {"thing": "things", "stuff": "stuff"}
+    table = np.array(kinds or [], dtype=str)
+    return {plural: np.flatnonzero(table == kind) for kind, plural in names.items() if kind in table}
 
 
 def per_image(counts: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -2,8 +2,9 @@
 
 Protocol: frozen class token at the backbone's own image size, standardised by the training images;
 multinomial logistic regression trained on train/, its L2 penalty chosen on val/ from 15 strengths, top-1 on
-test/ reported once with Wilson's 95 % interval over images. All images of a class show one drawing: the
-interval over classes is reported beside it (top1_over_classes).
+test/ reported once. All images of a class show one drawing, so the 95 % interval is over classes: it is for
+all drawings of this kind. Wilson's over images, for more pictures of these very drawings, is in the record as
+top1_over_images.
 
 Command:
     python run_suite.py run task_configs/classification/demo_linear_probe.py \
@@ -19,12 +20,13 @@ task = dict(
     train="train",
     val="val",
     test="test",
+    units="classes",
     l2=(1e-6, 10.0, 15),
     encode_batch_size=256,
     workers=1,
 )
 notes = [
-    "Intervals of top-1 are Wilson's, over test images taken as independent. All images of a class are "
-    "renderings of one drawing: how the figure would move with other drawings is what top1_over_classes says "
-    "(bootstrap over classes, in cells.csv and as the thin lines of the plot)."
+    "The interval of top-1 is over classes, whose images are renderings of one drawing each: it says how the "
+    "figure would move with other drawings. Over images, for these drawings alone, it is narrower: "
+    "top1_over_images in cells.csv."
 ]

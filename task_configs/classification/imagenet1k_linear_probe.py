@@ -2,9 +2,9 @@
 
 Protocol: frozen class token, standardised by the training images; multinomial logistic regression on train/
 less 1 % of every class, which chooses the L2 penalty from 15 strengths; top-1 and top-5 reported once on val/
-(the 50,000 images the literature reports on, sorted into class folders), with Wilson's 95 % interval. No
-augmentation. The paper trains 30 epochs at learning rate 3e-5 instead and does not say how its settings were
-chosen; a solved and swept probe can come out higher than a published one.
+(the 50,000 images the literature reports on, sorted into class folders), with Wilson's 95 % interval over
+images. No augmentation. The paper trains 30 epochs at learning rate 3e-5 instead and does not say how its
+settings were chosen; a solved and swept probe can come out higher than a published one.
 
 Command:
     python run_suite.py run task_configs/classification/imagenet1k_linear_probe.py \
@@ -22,6 +22,7 @@ task = dict(
     val=None,
     hold_out=0.01,
     test="val",
+    units="images",
     l2=(1e-6, 10.0, 15),
     encode_batch_size=256,
     workers=8,

@@ -1,7 +1,7 @@
 """The embedded semantic set: a 1x1 convolution on a frozen backbone, a few seconds on two CPU cores.
 
 Protocol: as ade20k_linear.py on the data of demo_deeplabv3.py: one linear classifier per patch token; 200
-iterations of batch 8, AdamW 1e-2 -> 0 (cosine).
+iterations of batch 8, AdamW 1e-2 -> 0 (cosine); the same metrics.
 
     python run_suite.py run task_configs/segmentation/demo_linear_seg.py \
         --backbone run:results/demo/pretrain/catlip --data demo_ade20k=results/data/demo/ade20k
@@ -11,7 +11,7 @@ Expected: no published figure.
 
 _base_ = ["_base_/linear_vit.py", "_base_/demo_ade20k.py"]
 
-task = dict(type="segmentation", data="demo_ade20k", keep_weights=False)
+task = dict(type="segmentation", data="demo_ade20k", headline="mIoU_things", keep_weights=False)
 
 model = dict(
     data_preprocessor=dict(size=(128, 128)),

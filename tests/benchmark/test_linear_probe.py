@@ -144,7 +144,8 @@ def test_the_probe_learns_colours(probe, feature):
     top1 = outcome.metrics["top1"]
     assert outcome.primary == "top1" and top1.value == 100 and top1.n == 24 and 80 < top1.low < 95
     assert "top5" not in outcome.metrics, "with three classes top-5 says nothing"
-    assert outcome.metrics["top1_over_classes"].n == 3
+    assert set(outcome.metrics) == {"top1"}
+    assert (top1.method, top1.truth) == ("wilson over images", "population of images")
     assert outcome.details["images"] == {"train": 18, "val": 12, "test": 24}
     assert outcome.details["feature_width"] == (6 if feature == "both" else 3)
     assert [entry["l2"] for entry in outcome.details["sweep"]] == sorted(
@@ -153,6 +154,34 @@ def test_the_probe_learns_colours(probe, feature):
     assert list(outcome.per_image.columns) == ["path", "label", "prediction", "correct", "probability"]
     assert outcome.per_image["path"][0] == "test/blue/0.png" and len(outcome.per_image) == 24
     json.dumps([outcome.details, outcome.chosen])
+
+
+def test_where_classes_are_the_units_the_honest_interval_is_over_them(probe):
+    metrics = probe(units="classes").metrics
+    assert set(metrics) == {"top1", "top1_over_images"}
+    top1, over_images = metrics["top1"], metrics["top1_over_images"]
+    assert top1.value == over_images.value == 100 and (top1.n, over_images.n) == (3, 24)
+    assert top1.truth == "population of classes" and top1.method.endswith("over classes")
+    assert top1.low < 50 < over_images.low == probe().metrics["top1"].low
+
+
+def test_one_class_in_the_test_split_has_no_interval_over_classes(probe):
+    import shutil
+
+    for name in ("green", "red"):
+        shutil.rmtree(probe.root / "test" / name)
+    top1 = probe(units="classes").metrics["top1"]
+    assert (top1.low, top1.high, top1.truth, top1.n) == (None, None, None, 1)
+
+
+def test_the_configs_say_what_is_independent():
+    from pathlib import Path
+
+    from benchmark.configs import read_config
+
+    folder = Path(__file__).parents[2] / "task_configs" / "classification"
+    units = {path.stem: read_config(path, {}).task.units for path in folder.glob("*.py")}
+    assert units == {"demo_linear_probe": "classes", "imagenet1k_linear_probe": "images"}
 
 
 def test_top5_of_many_classes(tmp_path, monkeypatch):
@@ -219,6 +248,7 @@ def test_no_validation_split_needs_no_folder(probe):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"units": "class"}, "did you mean classes"),
         ({"featur": "both"}, "did you mean feature"),
         ({"feature": "pixels"}, "known: both"),
         ({"test": "val"}, "cannot both choose and judge"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from backbones.errors import UserError
 from benchmark import reporting
 from benchmark.record import BackboneInfo, Cost, DataInfo, Metric, Record, TaskInfo
-from benchmark.reporting import tables
+from benchmark.reporting import plots, tables
 from benchmark.reporting.results import of_folder
 from benchmark.store import write_record
 
@@ -41,9 +42,9 @@ def record(backbone: str = "catlip", value: float = 66.0, **changes) -> Record:
         "finished": "2026-01-01T00:00:10+00:00",
         "primary": "top1",
         "metrics": {
-            "top1": Metric(value=value, low=value - 2, high=value + 2, n=2400, method="wilson over images"),
-            "top1_over_classes": Metric(
-                value=value, low=value - 4, high=value + 4, n=80, method="bootstrap over classes"
+            "top1": Metric(value=value, low=value - 2, high=value + 2, n=80, method="wilson over classes"),
+            "top1_over_images": Metric(
+                value=value, low=value - 1, high=value + 1, n=2400, method="wilson over images"
             ),
         },
         "chosen": {"l2": 0.001},
@@ -128,12 +129,55 @@ def test_a_task_may_show_several_metrics(results_of):
     assert plots == {f"{stem}{end}.png" for stem in stems for end in ("", "_against_cost")}
 
 
+def biased(value: float, bias: float = 6.0) -> dict:
+    """A figure so biased that its interval lies below it."""
+    metric = Metric(
+        value=value, low=value - bias - 2, high=value - bias + 2, n=100, unit="AP", bias=bias,
+        method="jackknife over images", truth="population of images", coverage=94.6,
+    )  # fmt: skip
+    return {"primary": "bbox_mAP", "metrics": {"bbox_mAP": metric}, "chosen": {}}
+
+
+def test_an_interval_that_does_not_hold_the_figure_is_shown_and_drawn_where_it_is(results_of):
+    results = results_of(record("clip", **biased(30.0)), record("catlip", **biased(40.0, 5.2)))
+    assert "30.0 [22.0, 26.0]" in shown(results)
+    assert reporting.update(results)
+    assert (results.folder / "plots" / "probe_against_cost.png").is_file()
+    figures = {name: results.figure(name, "probe", "bbox_mAP") for name in results.backbones}
+    canvas = plots._against_cost(results, "probe", figures, plots._looks(results))
+    bars = canvas.axes[0].collections  # each backbone's vertical bar
+    ends = [tuple(bar.get_segments()[0][:, 1]) for bar in bars]
+    assert [tuple(round(end, 6) for end in pair) for pair in ends] == [(22.0, 26.0), (32.8, 36.8)]
+    lines = rows(tables.cells_csv(results))
+    assert {line["truth"] for line in lines} == {"population of images"}
+    assert [(line["bias"], line["coverage"]) for line in lines] == [("6.0", "94.6"), ("5.2", "94.6")]
+
+
+def test_the_truth_and_the_bias_are_told_once_under_the_table(results_of):
+    results = results_of(record("clip", **biased(30.0)), record("catlip", **biased(40.0, -0.5)))
+    notes = [note for note in results.all_notes() if "95 % intervals are for" in note]
+    assert len(notes) == 1 and notes[0].startswith("probe: 95 % intervals are for the population of images")
+    assert "bbox_mAP -0.5 to +6.0" in notes[0]
+
+
+def test_records_of_earlier_protocols_are_still_read(results_of):
+    old = json.loads(record("clip").model_dump_json())
+    for metric in old["metrics"].values():
+        for name in ("truth", "bias", "coverage"):
+            del metric[name]
+    again = Record.model_validate(old)
+    assert again.headline.truth is again.headline.bias is again.headline.coverage is None
+    results = results_of(again)
+    assert "66.0 [64.0, 68.0]" in shown(results)
+    assert not any("intervals are for" in note for note in results.all_notes())
+
+
 def test_every_line_of_the_cells_names_its_command_and_record(results_of):
     results = results_of(record("random", 10.0), failed("clip"))
     lines = rows(tables.cells_csv(results))
     assert [(line["backbone"], line["metric"]) for line in lines] == [
         ("random", "top1"),
-        ("random", "top1_over_classes"),
+        ("random", "top1_over_images"),
         ("clip", ""),
     ]
     for line in lines:

@@ -93,8 +93,13 @@ def test_coco_ids_are_unique_over_the_splits(drawn):
 def test_ade20k_is_the_challenge_layout(drawn):
     root, spec = drawn
     with (root / "ade20k/classes.csv").open() as file:
-        names = {int(row["index"]): row["name"] for row in csv.DictReader(file)}
+        rows = list(csv.DictReader(file))
+    names = {int(row["index"]): row["name"] for row in rows}
     assert names[0] == "other"
+    kinds = {row["name"]: row["kind"] for row in rows}
+    assert kinds.pop("other") == ""
+    assert {name for name, kind in kinds.items() if kind == "stuff"} == set(BACKGROUNDS)
+    assert {kind for name, kind in kinds.items() if name not in BACKGROUNDS} == {"thing"}
     assert list(names) == list(range(1 + len(BACKGROUNDS) + spec.things))
     found = set()
     for split, count in semantic.sizes(spec).items():

@@ -11,6 +11,7 @@ from backbones import UserError
 from benchmark.configs import read_config
 from benchmark.tasks import segmentation
 from benchmark.tasks.base import TaskContext
+from benchmark.tasks.dataset_classes import ade20k_classes, ade20k_kinds
 from benchmark.tasks.segmentation import Segmentation, class_iou, count, measure, read_counts
 
 CONFIGS = Path(__file__).parents[3] / "task_configs" / "segmentation"
@@ -44,11 +45,18 @@ def context(data, out, config="demo_deeplabv3.py", said=None, **overrides):
 @pytest.mark.parametrize("config", ["demo_deeplabv3.py", "demo_linear_seg.py"])
 def test_a_cell_is_trained_tested_and_written_down(data, tmp_path, config):
     options = {"model.decode_head.channels": 16} if "deeplab" in config else {}
+    said_of = {"a": "thing", "b": "stuff", "c": "thing"}
     outcome = Segmentation().run(context(data, tmp_path / "cell", config, **options))
-    assert outcome.primary == "mIoU"
-    assert set(outcome.metrics) == {"mIoU", "mAcc", "aAcc"}
+    assert (outcome.primary, outcome.also) == ("mIoU_things", ["mIoU", "mIoU_stuff"])
+    assert set(outcome.metrics) == {"mIoU", "mAcc", "aAcc", "mIoU_things", "mIoU_stuff"}
+    iou = outcome.details["class_iou"]
+    for kind in ("thing", "stuff"):
+        values = [iou[name] for name, other in said_of.items() if other == kind and name in iou]
+        name = {"thing": "mIoU_things", "stuff": "mIoU_stuff"}[kind]
+        assert outcome.metrics[name].value == pytest.approx(np.mean(values), abs=1e-3)
     for metric in outcome.metrics.values():
-        assert 0 <= metric.low <= metric.value <= metric.high <= 100 and metric.n == 5
+        assert 0 <= metric.low <= metric.high <= 100 and metric.n == 5
+        assert metric.truth == "population of images"
     counts = read_counts(tmp_path / "cell" / "pixel_counts.npz")
     # own resolution, without the square of 8 x 8 that belongs to no class
     sizes = [48 * (48 + 8 * (index % 3)) - 64 for index in range(5)]
@@ -94,6 +102,25 @@ def test_counts_give_what_mmsegmentation_computes():
     assert ours["mIoU"].low < ours["mIoU"].value < ours["mIoU"].high
 
 
+def test_only_kinds_the_data_declare_are_measured():
+    counts = {key: np.ones((4, 3)) for key in ("intersection", "predicted", "labelled")}
+    assert set(measure(counts, 10)) == {"mIoU", "mAcc", "aAcc"}
+    assert set(measure(counts, 10, ["stuff"] * 3)) == {"mIoU", "mAcc", "aAcc", "mIoU_stuff"}
+    assert segmentation.headlines("mIoU", None) == ["mIoU"]
+    with pytest.raises(UserError, match="without a column kind"):
+        segmentation.headlines("mIoU_things", None)
+
+
+def test_unknown_kinds_are_the_users_error(tmp_path):
+    (tmp_path / "classes.csv").write_text("index,name,kind\n0,other,\n1,a,thing\n2,b,matter\n")
+    with pytest.raises(UserError, match="class 'b' is of kind 'matter': give thing or stuff"):
+        ade20k_kinds(tmp_path)
+    (tmp_path / "classes.csv").write_text("index,name,kind\n0,other,\n2,b,stuff\n1,a,thing\n")
+    assert ade20k_kinds(tmp_path) == ["thing", "stuff"] and ade20k_classes(tmp_path) == ["a", "b"]
+    (tmp_path / "classes.csv").write_text("index,name\n0,other\n1,a\n")
+    assert ade20k_kinds(tmp_path) is None and ade20k_classes(tmp_path) == ["a"]
+
+
 def test_bad_data_are_the_users_errors(data, tmp_path):
     with pytest.raises(UserError, match=r"images/training does not exist"):
         Segmentation().run(context(tmp_path, tmp_path / "a"))
@@ -106,7 +133,7 @@ def test_real_ade20k_keeps_its_own_150_classes(tmp_path):
     data = write_ade20k(tmp_path / "ade", SPLITS, 48, classes=None)
     cell = context(data, tmp_path / "cell")
     cfg = segmentation.openmmlab_runner.prepare(
-        cell, {"keep_weights": False, "validate": True, "replicates": 1}
+        cell, {"keep_weights": False, "validate": True, "replicates": 1, "headline": "mIoU"}
     )
     assert segmentation.fill_in(cfg, cell) is None
     assert cfg.train_dataloader.dataset.type == "ADE20KDataset"
