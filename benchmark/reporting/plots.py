@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.names import slug
+from benchmark.record import Metric
 from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
 from benchmark.reporting.results import Figure, Results
 
@@ -27,6 +29,12 @@ NAMES = {
     "mIoU_things": "mIoU over things",
     "mIoU_stuff": "mIoU over stuff",
 }
+COST_AXES = (
+    ("samples", "samples, thousands", 1e3),
+    ("flops", "FLOPs, 10^15", 1e15),
+    ("cpu_seconds", "CPU seconds of this machine", 1),
+    ("seconds", "wall seconds (not timed in turns: no speed-up)", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def _overview(found: list[tuple[str, str, dict[str, Figure]]], looks: dict[str, 
 
 
 def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str, Look]) -> None:
-    """One line per backbone: the figure and its interval, which need not hold a biased figure."""
+    """One line per backbone: the figure, its interval, which need not hold a biased figure, and each seed."""
     for position, (name, figure) in enumerate(figures.items()):
         metric, look = figure.metric, looks[name]
         if metric.low is not None:
@@ -93,6 +101,8 @@ def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str,
                 alpha=0.55,
                 solid_capstyle="butt",
             )
+        if figure.seeds > 1:
+            axes.plot(figure.values, [position + 0.22] * figure.seeds, "|", color=look.colour, ms=7)
         axes.plot(metric.value, position, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
         axes.annotate(
             f"{metric.value:.1f}", (metric.value, position), (0, 9), textcoords="offset points", ha="center"
@@ -109,56 +119,69 @@ def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str,
 def _against_cost(
     results: Results, task: str, figures: dict[str, Figure], looks: dict[str, Look]
 ) -> Canvas | None:
-    """The figure against the seconds of pre-training; backbones without pre-training are horizontal lines."""
-    seconds = {name: (results.description(name).get("cost") or {}).get("seconds") for name in figures}
+    """The figure against what pre-training cost, counted in four ways; without pre-training, a line."""
+    costs = {name: results.cost(name) for name in figures}
     random = [name for name in figures if results.description(name).get("source") == "random"]
-    paid = [name for name in figures if seconds[name]]
-    if not paid:
+    counted = [(*axis, [name for name in figures if costs[name][axis[0]]]) for axis in COST_AXES]
+    counted = [axis for axis in counted if axis[-1]]
+    if not counted:
         return None
-    canvas, axes = new_canvas(6.4, 4.2)
-    longest, handles = max(seconds[name] for name in paid), []
-    for name in random:
-        metric, look = figures[name].metric, looks[name]
-        if metric.low is not None:
-            axes.axhspan(metric.low, metric.high, color=look.colour, alpha=0.2, lw=0)
-        handles.append(axes.axhline(metric.value, color=look.colour, ls="--", lw=1.5))
-    for name in paid:
-        metric, look = figures[name].metric, looks[name]
-        if metric.low is not None:
-            middle, half = (metric.low + metric.high) / 2, (metric.high - metric.low) / 2
-            axes.errorbar(seconds[name], middle, half, fmt="none", color=look.colour, lw=1.6, capsize=4)
-        handles += axes.plot(
-            seconds[name], metric.value, look.marker, color=look.colour, ms=6.5, mec="white", mew=0.8
-        )
-    first = figures[paid[0]]
-    names = [f"{name} (no pre-training)" for name in random] + paid
-    axes.legend(handles, names, loc="center left")
-    axes.set_xlim(0, 1.1 * longest)
-    _from_zero(axes.set_ylim, figures)
-    axes.set_xlabel("pre-training, seconds")
-    axes.set_ylabel(_axis_label(first))
-    axes.set_title(f"{task} against the cost of pre-training\n{_extent(first)}; bars: 95 % intervals")
+    canvas, panels = new_canvases(11.0, 1.0 + 3.4 * -(-len(counted) // 2), len(counted), columns=2)
+    for axes, (key, label, unit, paid) in zip(panels, counted, strict=True):
+        handles = [_floor(axes, figures[name].metric, looks[name]) for name in random]
+        for name in paid:
+            metric, look, x = figures[name].metric, looks[name], costs[name][key] / unit
+            if metric.low is not None:
+                middle, half = (metric.low + metric.high) / 2, (metric.high - metric.low) / 2
+                axes.errorbar(x, middle, half, fmt="none", color=look.colour, lw=1.6, capsize=4)
+            handles += axes.plot(
+                x, metric.value, look.marker, color=look.colour, ms=6.5, mec="white", mew=0.8
+            )
+        axes.set_xlim(0, 1.1 * max(costs[name][key] for name in paid) / unit)
+        _from_zero(axes.set_ylim, figures)
+        axes.set_xlabel(label)
+    first = figures[counted[0][-1][0]]
+    for axes in panels[::2]:
+        axes.set_ylabel(_axis_label(first))
+    names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
+    panels[0].legend(handles, names, loc="center left")
+    canvas.suptitle(
+        f"{task} against the cost of pre-training\n{_extent(first)}; bars: 95 % intervals", x=0.01, ha="left",
+        fontsize=11,
+    )  # fmt: skip
     return canvas
+
+
+def _floor(axes: Axes, metric: Metric, look: Look) -> Any:
+    """A horizontal line with its interval, for a backbone that cost nothing."""
+    if metric.low is not None:
+        axes.axhspan(metric.low, metric.high, color=look.colour, alpha=0.2, lw=0)
+    return axes.axhline(metric.value, color=look.colour, ls="--", lw=1.5)
 
 
 def _losses(histories: dict[str, Path], looks: dict[str, Look]) -> Canvas | None:
     """One panel per pre-training: the losses of different objectives share no scale."""
     from matplotlib.ticker import MaxNLocator
 
-    curves = {name: _read_history(path) for name, path in histories.items()}
-    curves = {name: curve for name, curve in curves.items() if len(curve["loss"]) > 1}
+    curves: dict[str, list[dict[str, list[tuple[float, float]]]]] = {}
+    for name, path in histories.items():
+        if len((curve := _read_history(path))["loss"]) > 1:
+            curves.setdefault(re.sub(r"-seed\d+$", "", name), []).append(curve)  # seeds share a panel
     if not curves:
         return None
     canvas, panels = new_canvases(1.2 + 3.6 * len(curves), 3.4, len(curves))
-    for axes, (name, curve) in zip(panels, curves.items(), strict=True):
+    for axes, (name, seeds) in zip(panels, curves.items(), strict=True):
         colour = looks[name].colour if name in looks else OTHERS[0]
-        axes.plot(*zip(*curve["loss"], strict=True), color=colour, lw=1, alpha=0.35, label="training batches")
-        axes.plot(*zip(*_smooth(curve["loss"]), strict=True), color=colour, lw=1.8, label="smoothed")
-        if curve["val_loss"]:
-            axes.plot(
-                *zip(*curve["val_loss"], strict=True), color="black", marker="o", ms=3.5, lw=1, ls=":",
-                label="validation",
-            )  # fmt: skip
+        for number, curve in enumerate(seeds):
+            labels = ("training batches", "smoothed", "validation") if number == 0 else (None,) * 3
+            lines = zip(*curve["loss"], strict=True), zip(*_smooth(curve["loss"]), strict=True)
+            axes.plot(*lines[0], color=colour, lw=1, alpha=0.35 / len(seeds), label=labels[0])
+            axes.plot(*lines[1], color=colour, lw=1.8, label=labels[1])
+            if curve["val_loss"]:
+                axes.plot(
+                    *zip(*curve["val_loss"], strict=True), color="black", marker="o", ms=3.5, lw=1, ls=":",
+                    label=labels[2],
+                )  # fmt: skip
         axes.set_title(f"pre-training {name}")
         axes.set_xlabel("samples seen")
         axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -216,7 +239,7 @@ def _axis_label(figure: Figure) -> str:
 def _extent(figure: Figure) -> str:
     units = (figure.metric.method or "").partition(" over ")[2] or "units"
     count = f"{figure.metric.n:,} test {units}" if figure.metric.n else "test split"
-    return f"{count}, mean of {figure.seeds} seeds" if figure.seeds > 1 else count
+    return f"{count}, mean of {figure.seeds} seeds" if figure.seeds > 1 else f"{count}, 1 seed"
 
 
 def _method(figure: Figure) -> str:

@@ -9,8 +9,17 @@ from typing import Any, NamedTuple
 
 from backbones.errors import UserError
 from benchmark.record import Metric, Record
+from benchmark.statistics.spread import Spread, spread
 from benchmark.store import find_records, read_record
 from benchmark.suite import Cell, Suite
+
+COSTS = (
+    *("samples", "flops", "cpu_seconds", "seconds", "images_per_second", "peak_memory_bytes"),
+    "labelling_seconds",
+)
+"""What is told of a pre-training's cost, by the names backbone.json has for them."""
+
+NO_SPREAD = Spread(None)
 
 
 @dataclass
@@ -21,6 +30,7 @@ class Row:
     spec: str
     task: str
     seed: int
+    pretraining_seed: int | None
     folder: Path
     record: Record | None
     status: str
@@ -41,8 +51,8 @@ class Figure:
     Attributes:
         metric: means over the seeds that are done; None when none is.
         status: done, or what the worst of its cells is.
-        seeds: number of seeds that are done.
-        spread: smallest and largest value over seeds.
+        values: of each repetition that is done.
+        spread: standard deviations over these.
         chosen: what was chosen on validation data, of the first seed.
         error: of a failed cell.
     """
@@ -50,10 +60,15 @@ class Figure:
     status: str
     metric: Metric | None = None
     name: str = ""
-    seeds: int = 0
-    spread: tuple[float, float] | None = None
+    values: tuple[float, ...] = ()
+    spread: Spread = NO_SPREAD
     chosen: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+
+    @property
+    def seeds(self) -> int:
+        """How many repetitions are done."""
+        return len(self.values)
 
     @property
     def unit(self) -> str:
@@ -73,8 +88,11 @@ class Results:
 
     @property
     def backbones(self) -> dict[str, str]:
-        """Name -> spec, in the suite's order."""
-        return {row.backbone: row.spec for row in self.rows}
+        """Name -> spec (of the first seed), in the suite's order."""
+        found: dict[str, str] = {}
+        for row in self.rows:
+            found.setdefault(row.backbone, row.spec)
+        return found
 
     @property
     def tasks(self) -> list[str]:
@@ -113,13 +131,15 @@ class Results:
             return Figure(status, error=error)
         name = name or done[0].primary
         headlines = [record.metrics[name] for record in done]
-        values = [metric.value for metric in headlines]
+        by_pretraining: dict[int | None, list[float]] = {}
+        for record, metric in zip(done, headlines, strict=True):
+            by_pretraining.setdefault(record.pretraining_seed, []).append(metric.value)
         return Figure(
             status=status,
             metric=_mean(headlines),
             name=name,
-            seeds=len(done),
-            spread=(min(values), max(values)),
+            values=tuple(metric.value for metric in headlines),
+            spread=spread(by_pretraining),
             chosen=done[0].chosen,
             error=error,
         )
@@ -135,12 +155,54 @@ class Results:
                     f"{row.backbone} on {row.task}, seed {row.seed}, failed: {_first_line(row.record.error)}"
                 )
         notes += [note for task in self.tasks if (note := self._truth_note(task))]
-        if any(self.figure(name, task).seeds > 1 for name in self.backbones for task in self.tasks):
-            notes.append(
-                "Figures of several seeds are means; their intervals are the means of the seeds': they "
-                "say how far the test images limit a figure. How seeds differ is the range in parentheses."
-            )
+        notes += self._seed_notes() + self._cost_notes()
         return list(dict.fromkeys(notes))
+
+    def _seed_notes(self) -> list[str]:
+        """What one seed cannot tell, and what is shown of several."""
+        seeds = {self.figure(name, task).seeds for name in self.backbones for task in self.tasks} - {0}
+        notes = []
+        if 1 in seeds:
+            notes.append(
+                "1 seed: these figures come from one run each. Their intervals say how far the test set "
+                "limits them, nothing of other seeds of pre-training and transfer, so that no order of "
+                "backbones is a finding yet: repeat with --seeds 3 or more."
+            )
+        if seeds - {1}:
+            notes.append(
+                "Several seeds: figures are means, ± is the standard deviation over seeds of pre-training "
+                "and transfer; the intervals are the means of the runs' intervals and say how far the test "
+                "set limits these runs, nothing of other seeds. Differences between backbones are not tested."
+            )
+        return notes
+
+    def _cost_notes(self) -> list[str]:
+        costs = {name: self.cost(name) for name in self.backbones}
+        if not any(cost["seconds"] for cost in costs.values()):
+            return []
+        notes = [
+            "Pre-training was not timed in turns: wall seconds depend on what else the machine did and are "
+            "no speed-up. Samples and FLOPs are the same on every machine."
+        ]
+        for name, cost in costs.items():
+            if (seconds := cost["labelling_seconds"]) is not None:
+                notes.append(
+                    f"{name}: mining the labels of the training captions took {seconds:,.1f} s of one core, "
+                    "once for all trainings on them: part of the objective's cost, not of its seconds."
+                )
+        return notes
+
+    def cost(self, backbone: str) -> dict[str, float | None]:
+        """What a backbone's pre-training cost, mean over its seeds; None for what is not known."""
+        by_seed = {}
+        for row in self.rows:
+            if row.backbone == backbone and row.record:
+                by_seed[row.pretraining_seed] = row.record.backbone.description.get("cost") or {}
+        found = {}
+        for key in COSTS:
+            values = [cost[key] for cost in by_seed.values() if cost.get(key) is not None]
+            found[key] = sum(values) / len(values) if values else None
+        return found
 
     def _truth_note(self, task: str) -> str | None:
         """Which truth the intervals of a task are for, and how far off its figures are from it on average."""
@@ -173,6 +235,7 @@ class Results:
                 row.spec,
                 row.task,
                 row.seed,
+                row.pretraining_seed,
                 row.status,
                 row.record and row.record.model_dump_json(),
             ]
@@ -189,10 +252,7 @@ def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
     """
     cells = suite.cells()
     found = list(records) if records is not None else [read_record(cell.folder) for cell in cells]
-    rows = [
-        _row(cell.backbone, cell.spec, cell.task.name, cell.seed, cell.folder, record)
-        for cell, record in zip(cells, found, strict=True)
-    ]
+    rows = [_row_of_cell(cell, record) for cell, record in zip(cells, found, strict=True)]
     return _without_mixing(Results(suite.name, suite.folder, rows))
 
 
@@ -205,7 +265,8 @@ def of_folder(folder: Path) -> Results:
     rows = []
     for path, record in find_records(folder):
         name, spec = record.backbone.name, record.backbone.spec
-        rows.append(_row(name, spec, record.task.name, record.seed, path, record))
+        seeds = (record.seed, record.pretraining_seed)
+        rows.append(Row(name, spec, record.task.name, *seeds, path, record, record.status))
     if not rows:
         raise UserError(f"{folder} holds no records: run python run_suite.py, or name the suite with --suite")
     return _without_mixing(Results(rows[0].record.suite, Path(folder), rows))
@@ -213,12 +274,13 @@ def of_folder(folder: Path) -> Results:
 
 def of_cell(cell: Cell, record: Record) -> Results:
     """Results of one cell by itself."""
-    row = _row(cell.backbone, cell.spec, cell.task.name, cell.seed, cell.folder, record)
-    return Results(cell.suite, cell.folder.parents[2], [row])
+    return Results(cell.suite, cell.folder.parents[2], [_row_of_cell(cell, record)])
 
 
-def _row(backbone: str, spec: str, task: str, seed: int, folder: Path, record: Record | None) -> Row:
-    return Row(backbone, spec, task, seed, folder, record, record.status if record else "missing")
+def _row_of_cell(cell: Cell, record: Record | None) -> Row:
+    status = record.status if record else "missing"
+    seeds = (cell.seed, cell.pretraining_seed)
+    return Row(cell.backbone, cell.spec, cell.task.name, *seeds, cell.folder, record, status)
 
 
 def _without_mixing(results: Results) -> Results:

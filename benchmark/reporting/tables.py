@@ -55,7 +55,12 @@ def summary_csv(results: Results) -> str:
     """One line per backbone, numbers in full precision; of each task figure, interval and state."""
     lines = []
     for backbone, spec in results.backbones.items():
-        line: dict[str, Any] = {"backbone": backbone, "spec": spec, **_origin(results.description(backbone))}
+        line: dict[str, Any] = {
+            "backbone": backbone,
+            "spec": spec,
+            "objective": results.description(backbone).get("objective"),
+            **{f"pretraining_{key}": value for key, value in results.cost(backbone).items()},
+        }
         for task, name, key in results.columns():
             figure = results.figure(backbone, task, name)
             metric = figure.metric
@@ -65,6 +70,9 @@ def summary_csv(results: Results) -> str:
                 f"{key}_low": metric.low if metric else None,
                 f"{key}_high": metric.high if metric else None,
                 f"{key}_bias": metric.bias if metric else None,
+                f"{key}_sd": figure.spread.total,
+                f"{key}_sd_pretraining": figure.spread.pretraining,
+                f"{key}_sd_transfer": figure.spread.transfer,
                 f"{task}_chosen": chosen_text(figure.chosen),
                 f"{task}_seeds": figure.seeds,
                 f"{task}_status": figure.status,
@@ -82,6 +90,7 @@ def cells_csv(results: Results) -> str:
             "backbone": row.backbone,
             "spec": row.spec,
             "task": row.task,
+            "pretraining_seed": row.pretraining_seed,
             "seed": row.seed,
             "status": row.status,
         }
@@ -103,14 +112,14 @@ def cells_csv(results: Results) -> str:
 
 
 def figure_text(figure: Figure) -> str:
-    """A figure as a table shows it: ``66.1 [64.0, 68.2]``, or what there is instead."""
+    """A figure as a table shows it: ``66.1 ± 0.8 [64.0, 68.2]``, or what there is instead."""
     if figure.metric is None:
         return figure.status.upper() if figure.status == "failed" else figure.status
     text = f"{figure.metric.value:.1f}"
+    if figure.spread.total is not None:
+        text += f" ± {figure.spread.total:.1f}"
     if figure.metric.low is not None:
         text += f" [{figure.metric.low:.1f}, {figure.metric.high:.1f}]"
-    if figure.seeds > 1:
-        text += f" ({figure.seeds} seeds: {figure.spread[0]:.1f} to {figure.spread[1]:.1f})"
     return text if figure.status == "done" else f"{text} ({figure.status} in part)"
 
 
@@ -136,46 +145,37 @@ def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
         shows_choice = key == task and any(figure.chosen for figure in figures.values())
         columns.append((figures, shows_choice))
         header += [_column_name(task, figures), "chosen"][: 1 + shows_choice]
-    header += ["pre-training s", "images/s", "samples", "peak memory"]
+    header += ["samples", "PFLOPs", "CPU s", "wall s", "peak memory"]
     lines = []
     for backbone in results.backbones:
-        origin = _origin(results.description(backbone))
-        line = [backbone, origin["objective"] or "–"]
+        line = [backbone, results.description(backbone).get("objective") or "–"]
         for figures, shows_choice in columns:
             figure = figures[backbone]
             line += [figure_text(figure), chosen_text(figure.chosen) or "–"][: 1 + shows_choice]
-        memory = origin["pretraining_peak_memory_bytes"]
+        cost = results.cost(backbone)
         line += [
-            _number(origin["pretraining_seconds"], ",.0f"),
-            _number(origin["pretraining_images_per_second"], ",.0f"),
-            _number(origin["pretraining_samples"], ",.0f"),
-            f"{memory / 2**30:.1f} GiB" if memory else "–",
+            _number(cost["samples"], ",.0f"),
+            _number(cost["flops"], ",.1f", 1e15),
+            _number(cost["cpu_seconds"], ",.0f"),
+            _number(cost["seconds"], ",.0f"),
+            _number(cost["peak_memory_bytes"], ".1f", 2**30, " GiB"),
         ]
         lines.append(line)
     return header, lines
 
 
 def _column_name(task: str, figures: dict[str, Figure]) -> str:
-    done = next((figure for figure in figures.values() if figure.metric), None)
-    if done is None:
+    """What a column shows, of how many seeds."""
+    done = [figure for figure in figures.values() if figure.metric]
+    if not done:
         return task
-    return " ".join(filter(None, (task, done.name, done.unit, "[95 %]")))
+    seeds = " or ".join(str(number) for number in sorted({figure.seeds for figure in done}))
+    name = " ".join(filter(None, (task, done[0].name, done[0].unit, "[95 %]")))
+    return f"{name}, {seeds} seed{'' if seeds == '1' else 's'}"
 
 
-def _origin(description: dict[str, Any]) -> dict[str, Any]:
-    """What a backbone's description says of its pre-training; None for what it does not say."""
-    cost = description.get("cost") or {}
-    return {
-        "objective": description.get("objective"),
-        **{
-            f"pretraining_{key}": cost.get(key)
-            for key in ("seconds", "images_per_second", "samples", "peak_memory_bytes")
-        },
-    }
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+def _number(value: float | None, form: str, unit: float = 1, suffix: str = "") -> str:
+    return "–" if value is None else format(value / unit, form) + suffix
 
 
 def csv_text(lines: list[dict[str, Any]]) -> str:

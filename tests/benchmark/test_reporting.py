@@ -6,6 +6,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -16,7 +17,13 @@ from benchmark.reporting import plots, tables
 from benchmark.reporting.results import of_folder
 from benchmark.store import write_record
 
-COST = {"seconds": 301.5, "images_per_second": 212.3, "samples": 64_000, "peak_memory_bytes": 3 << 30}
+COST = {
+    "seconds": 301.5,
+    "cpu_seconds": 590.0,
+    "flops": 7.5e15,
+    "samples": 64_000,
+    "peak_memory_bytes": 3 << 30,
+}
 DESCRIPTIONS = {
     "random": {"source": "random", "objective": None, "cost": None},
     "clip": {"source": "run", "objective": "clip", "cost": COST},
@@ -90,7 +97,8 @@ def test_the_summary_has_every_figure_and_every_failure(results_of):
         "FAILED",
         "l2=0.001",
         "302",
-        "212",
+        "590",
+        "7.5",
         "64,000",
         "3.0 GiB",
     ):
@@ -114,9 +122,9 @@ def test_a_task_may_show_several_metrics(results_of):
     results = results_of(record("clip", **boxes), record("catlip", **boxes), failed("random"))
     header, _, *lines = [line for line in tables.markdown(results).splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in header.split("|")][3:6] == [
-        r"probe bbox\_mAP \[95 %\]",
+        r"probe bbox\_mAP \[95 %\], 1 seed",
         "chosen",
-        r"probe segm\_mAP \[95 %\]",
+        r"probe segm\_mAP \[95 %\], 1 seed",
     ]
     assert r"| 16.0 \[15.0, 17.0\] | lr=0.1 | 9.0 \[8.0, 10.0\] |" in lines[0]
     assert "| FAILED | – | FAILED |" in lines[2]
@@ -201,10 +209,72 @@ def test_odd_names_break_no_table(results_of):
 
 def test_seeds_are_averaged_and_their_spread_is_told(results_of):
     results = results_of(record("clip", 60.0), record("clip", 64.0, seed=1), record("catlip", 70.0))
-    assert "62.0 [60.0, 64.0] (2 seeds: 60.0 to 64.0)" in shown(results)
-    assert "means of the seeds'" in tables.markdown(results)
+    assert "62.0 ± 2.8 [60.0, 64.0]" in shown(results) and "1 or 2 seeds" in shown(results)
+    text = tables.markdown(results)
+    assert "nothing of other seeds" in text and "Differences between backbones are not tested" in text
     part = results_of(record("clip", 60.0), failed("clip"))
     assert "(failed in part)" in shown(part)
+
+
+def test_one_seed_is_marked_as_one_wherever_it_is_shown(results_of):
+    results = results_of(record("clip", 60.0), record("catlip", 64.0))
+    assert "probe top1 % [95 %], 1 seed" in shown(results)
+    assert any("no order of backbones is a finding" in note for note in results.all_notes())
+    figures = {name: results.figure(name, "probe", "top1") for name in results.backbones}
+    looks = plots._looks(results)
+    _, axes = plots.new_canvas(4, 3)
+    plots._compare(axes, "probe", figures, looks)
+    assert "1 seed" in axes.get_title(loc="left")
+    assert "1 seed" in plots._against_cost(results, "probe", figures, looks).get_suptitle()
+
+
+def test_spreads_of_pre_training_and_transfer_are_told_apart(results_of):
+    values = {(0, 0): 60.0, (0, 1): 62.0, (1, 0): 70.0, (1, 1): 72.0}
+    results = results_of(
+        *(record("clip", value, seed=seed, pretraining_seed=first) for (first, seed), value in values.items())
+    )
+    line = rows(tables.summary_csv(results))[0]
+    assert float(line["probe_value"]) == 66.0
+    assert float(line["probe_sd"]) == pytest.approx(np.std(list(values.values()), ddof=1))
+    assert float(line["probe_sd_transfer"]) == pytest.approx(2**0.5)
+    assert float(line["probe_sd_pretraining"]) == pytest.approx((50 - 1) ** 0.5)
+    assert line["probe_status"] == "done"
+
+
+def test_cost_is_the_mean_over_pre_trainings_and_mining_is_told(results_of):
+    def made(seed, **cost):
+        described = {"source": "run", "objective": "catlip", "cost": {**COST, **cost}}
+        info = BackboneInfo(name="catlip", spec=f"run:{seed}", description=described)
+        changed = {"seed": seed, "pretraining_seed": seed}
+        return record("catlip").model_copy(update={"backbone": info, **changed})
+
+    costs = (
+        {"cpu_seconds": 100.0, "labelling_seconds": 4.0},
+        {"cpu_seconds": 300.0, "labelling_seconds": 4.0},
+    )
+    results = results_of(*(made(seed, **cost) for seed, cost in enumerate(costs)))
+    assert results.cost("catlip")["cpu_seconds"] == 200.0
+    assert results.backbones == {"catlip": "run:0"}
+    notes = results.all_notes()
+    assert any("mining the labels of the training captions took 4.0 s" in note for note in notes)
+    assert any("wall seconds depend on what else the machine did" in note for note in notes)
+
+
+def test_the_cost_is_drawn_in_samples_flops_and_two_kinds_of_seconds(results_of):
+    results = results_of(record("random", 10.0), record("clip", 60.0), record("catlip", 66.0))
+    figures = {name: results.figure(name, "probe", "top1") for name in results.backbones}
+    panels = plots._against_cost(results, "probe", figures, plots._looks(results)).axes
+    assert [axes.get_xlabel().split(" (")[0].split(",")[0] for axes in panels] == [
+        "samples",
+        "FLOPs",
+        "CPU seconds of this machine",
+        "wall seconds",
+    ]
+    drawn = [
+        [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() in {"o", "s"}]
+        for axes in panels
+    ]
+    assert drawn == [[64.0, 64.0], [7.5, 7.5], [590.0, 590.0], [301.5, 120.0]]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +309,7 @@ def test_several_tasks_are_columns(results_of):
     results = results_of(record("clip"), record("random", 5.0))
     results.rows += results_of(second).rows[:1]
     header, *_ = tables._layout(results)
-    assert "detect box AP [95 %]" in header and "probe top1 % [95 %]" in header
+    assert "detect box AP [95 %], 1 seed" in header and "probe top1 % [95 %], 1 seed" in header
     assert "missing" in shown(results)
 
 

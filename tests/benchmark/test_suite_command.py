@@ -57,7 +57,7 @@ def test_a_failure_is_shown_and_makes_the_exit_code_1(harness, capsys):
 def test_seeds_from_the_command_line(harness, capsys):
     harness.suite()
     assert main(arguments(harness, "--seeds", "2")) == 0
-    assert "50.5 [40.0, 60.0] (2 seeds: 50.0 to 51.0)" in capsys.readouterr().out
+    assert "50.5 ± 0.7 [40.0, 60.0]" in capsys.readouterr().out
     assert sorted(harness.runs) == ["random:vit_nano_conv16 0", "random:vit_nano_conv16 1"]
 
 
@@ -121,7 +121,9 @@ print("training")
 if os.environ.get("FAKE_PRETRAIN") == "fail":
     print("error: the pairs are rotten", file=sys.stderr)
     sys.exit(2)
-(out / "progress.json").write_text(json.dumps({"done": 1, "total": 2, "loss": 3.0, "seconds_left": 5}))
+(out / "training").mkdir(exist_ok=True)
+progress = {"done": 1, "total": 2, "loss": 3.0, "seconds_left": 5}
+(out / "training" / "progress.json").write_text(json.dumps(progress))
 (out / "weights.safetensors").write_bytes(b"weights")
 (out / "backbone.json").write_text(json.dumps({"format": 1, "objective": "clip", "cost": {"seconds": 12.0}}))
 """
@@ -163,6 +165,21 @@ def test_pre_training_runs_once_before_the_cells(harness, pretraining, capsys):
     assert " 12 " in capsys.readouterr().out
     assert main(arguments(harness)) == 0 and len(harness.runs) == 3
     assert "training" in (harness.results / "toy" / "pretrain" / "clip" / "train.log").read_text()
+
+
+def test_seeds_repeat_the_pre_training_too(harness, pretraining, capsys):
+    assert main(arguments(harness, "--seeds", "2")) == 0
+    assert [run for run in harness.runs if run.startswith("pretrain")] == [
+        "pretrain clip",
+        "pretrain clip-seed1",
+    ]
+    cells = [run.rpartition("/")[2] for run in harness.runs if "run:" in run]
+    assert sorted(cells) == ["clip 0", "clip-seed1 1"]
+    record = harness.results / "toy" / "clip" / "task" / "pretraining1-seed1" / "record.json"
+    assert read_json(record)["pretraining_seed"] == 1 and read_json(record)["seed"] == 1
+    first = capsys.readouterr().out
+    assert main(["report", *arguments(harness, "--seeds", "2")]) == 0
+    assert capsys.readouterr().out == first
 
 
 def test_a_failed_pre_training_is_a_row_and_is_kept(harness, pretraining, monkeypatch, capsys):
