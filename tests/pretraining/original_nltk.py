@@ -19,15 +19,16 @@ _ANSWERS = """
 import json, sys, warnings
 import nltk
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
+from nltk.corpus.util import LazyCorpusLoader
 from nltk.tokenize.destructive import NLTKWordTokenizer
 from nltk.tokenize.punkt import PunktSentenceTokenizer
 
 assert nltk.__version__ == "3.8.1", nltk.__version__
 warnings.simplefilter("ignore")  # of the data for other languages
-root, texts, words = json.load(sys.stdin)
+nltk.data.path[:], texts, words = json.load(sys.stdin)
 split, tokenize = PunktSentenceTokenizer().tokenize, NLTKWordTokenizer().tokenize
 tokens = [[token for sentence in split(text) for token in tokenize(sentence)] for text in texts]
-morphy = WordNetCorpusReader(root, None)._morphy if words else None
+morphy = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)._morphy
 json.dump([tokens, [min(morphy(word, "n") or [word], key=len) for word in words]], sys.stdout)
 """
 
@@ -39,15 +40,15 @@ def install() -> None:
         subprocess.run([*command, "nltk==3.8.1"], check=True)
 
 
-def answers(root: str, texts: list[str], words: list[str]) -> tuple[list[list[str]], list[str]]:
+def answers(data: list[str], texts: list[str], words: list[str]) -> tuple[list[list[str]], list[str]]:
     """The tokens of every text (by Punkt untrained) and the noun lemma of every word.
 
     Args:
-        root: a folder of WordNet 3.0 as NLTK wants it; needed for words only.
+        data: where to look for WordNet 3.0 (``nltk.data.path``).
     """
     done = subprocess.run(
         [sys.executable, "-c", _ANSWERS],
-        input=json.dumps([root, texts, words]),
+        input=json.dumps([data, texts, words]),
         env={**os.environ, "PYTHONPATH": str(FOLDER)},
         capture_output=True,
         text=True,
