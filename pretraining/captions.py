@@ -1,21 +1,17 @@
-"""From a caption to its words, as CoreNet's CatLIP reads captions: cleaned, then split by NLTK's tokenizer.
+"""From a caption to its words, as CoreNet's CatLIP reads captions: cleaned, then split as NLTK 3.8.1 does.
 
-``clean`` and ``tokenize`` are the reference. ``words`` gives the same words much faster: it looks at one
-*chunk* (what stands between two spaces) at a time and asks NLTK only where its rules look further than that.
-
-CoreNet calls ``nltk.word_tokenize``, which first splits the text into sentences with a trained Punkt model.
-``tokenize`` uses the same splitter **untrained**, whether or not the model is installed, so that labels are
-the same everywhere. The trained model differs only after an abbreviation that it knows ("dr.", "st.", "u.s.")
-followed by more text: it leaves the period on the word, while the untrained one splits it off. How often
-that matters is in METHODOLOGY.md.
+``clean`` and ``tokenizer.tokenize`` are the reference. ``words`` gives the same words much faster: it looks
+at one *chunk* (what stands between two spaces) at a time and asks the tokenizer only where its rules look
+further than that.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
 from urllib.parse import unquote
+
+from pretraining.tokenizer import tokenize
 
 _TAG = re.compile(r"<.*?>")
 _SPACES = re.compile(r" {2,}")
@@ -46,23 +42,6 @@ def clean(text: str) -> str:
     return ftfy.fix_text(text).strip().lower()
 
 
-@lru_cache(maxsize=1)
-def _nltk_tokenizers() -> tuple[Any, Any]:
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-    from nltk.tokenize.punkt import PunktSentenceTokenizer
-
-    return PunktSentenceTokenizer(), NLTKWordTokenizer()
-
-
-def tokenize(text: str) -> list[str]:
-    """Tokens of a cleaned caption: ``nltk.word_tokenize`` with an untrained sentence splitter.
-
-    How often the missing training could matter is measured by ``tests/performance/bench_labelling.py``.
-    """
-    sentences, tokenizer = _nltk_tokenizers()
-    return [token for sentence in sentences.tokenize(text) for token in tokenizer.tokenize(sentence)]
-
-
 def is_word(token: str) -> bool:
     """Whether a token holds a letter or digit; only such tokens can be WordNet lemmas."""
     return any(map(str.isalnum, token))
@@ -75,22 +54,22 @@ def is_word(token: str) -> bool:
 # those that look for a space are content with the beginning or end of a sentence instead, with one exception:
 # a *single period* is split off its word at the end of a sentence (closing quotes and brackets may follow it)
 # and nowhere else. So a chunk without such a period has the same words wherever it stands, and where
-# sentences end matters to nothing else.
+# sentences end matters to nothing else. White space of another kind is not enough for a single quote.
 # A period may end a sentence where white space or one of _AFTER_PERIOD follows. Untrained Punkt then ends the
 # sentence always, unless what stands before is one letter ("e. coli") or a number ("no. 5. dog"). Runs of
 # periods are split off everywhere. Quotes have cases of their own, named below. The tests put all of this to
-# the proof against NLTK.
+# the proof.
 # --------------------------------------------------------------------------------------------------------
 
 _CORE = r"[a-z0-9]+(?:[-_/|][a-z0-9]+)*"
 _PLAIN = re.compile(rf"""["(\[{{]*('?)({_CORE})('[a-z]*)?[,:;!?")\]}}]*""")
 _ENDED = re.compile(rf"""["(\[{{]*('?)({_CORE}(?:\.{_CORE})*)('[a-z]*)?\.[")\]}}]*""")
 OPENING, ENDING, ENDING_AFTER_PERIOD = '"([{', ',:;!?")]}', '")]}'  # in the two patterns above
-_CONTRACTION = re.compile(r"cannot|gimme|gonna|gotta|lemme|wanna|d'ye|more'n")  # NLTK takes these apart
+_CONTRACTION = re.compile(r"(?i)cannot|gimme|gonna|gotta|lemme|wanna|d'ye|more'n")  # NLTK takes these apart
 TAKEN_APART = frozenset({"cannot", "gimme", "gonna", "gotta", "lemme", "wanna"})
 _CLITICS = frozenset({"'s", "'m", "'d", "'ll", "'re", "'ve"})
-_NOT_UNQUOTED = re.compile(r"(?:re|ve|ll|m|t|s|d|n)\b")  # a quote before these stays with them
-_ALWAYS_SPLIT = r';@#$%&?!*\[\](){}<>"«»„‒–—―'
+_NOT_WITH_QUOTE = re.compile(r"\w\b|tis|twas")  # a quote may leave these, but no other word it opens
+_ALWAYS_SPLIT = r';@#$%&?!*\[\](){}<>"«»„'
 _SPLIT_OFF = re.compile(rf"[{_ALWAYS_SPLIT}]|\.{{2,}}|--")
 _COMMA_OR_COLON = re.compile(r"([:,])(\D)")
 _AFTER_PERIOD = r""")";}\]*:@'({\[?!>‘’“”«»"""
@@ -98,8 +77,8 @@ _PERIOD_AT_RISK = re.compile(
     rf"(?<=[^.,:{_ALWAYS_SPLIT}])\.(?=[{_AFTER_PERIOD}]|$)"  # it may be split off the word before it,
     r"|\.(?=[:'‘’“”«»])"  # or from what comes after it
 )
-_CLOSING = re.compile(r"""["'‘’“”«»)\]}]+(?:--.*)?""")  # Punkt moves these to the sentence before,
-_NO_CLOSING = re.compile(r"""["‘“«]|''""")  # where the tokenizer takes these for opening quotes
+_CLOSING = re.compile(r"""["')\]}]+(?:--.*)?""")  # Punkt moves these to the sentence before,
+_NO_CLOSING = re.compile("\"|''")  # where the tokenizer takes these for opening quotes
 _CLITIC_IN_QUOTE = re.compile(r"(?:'(?:[smd]|ll|re|ve)|n't)'$")
 _NUMBER = re.compile(r"[0-9]+(?:[.-][0-9]+)*")
 _STARTS_LOWER = re.compile(r"[a-z][a-z0-9-]*[,.?!]?")
@@ -141,8 +120,9 @@ def _words_of_chunk(chunk: str) -> tuple[str, ...] | None:
 def _words_of_match(match: re.Match[str]) -> tuple[str, ...] | None:
     """Words of one word within punctuation, by far the commonest kind of chunk."""
     quote, word, tail = match.groups()
-    if _CONTRACTION.search(word + (tail or "")) or (quote and _NOT_UNQUOTED.match(word)):
+    if _CONTRACTION.search(word + (tail or "")) or (quote and _NOT_WITH_QUOTE.match(word)):
         return _words_alone(match[0])
+    word = quote + word
     if tail is None:
         if match.re is _ENDED and (len(word) == 1 or _NUMBER.fullmatch(word)):
             return None
@@ -153,6 +133,8 @@ def _words_of_match(match: re.Match[str]) -> tuple[str, ...] | None:
         return (word, tail)
     if tail == "'t" and word.endswith("n") and len(word) > 1:
         return (word[:-1], "n't")
+    if len(tail) == 2 and tail not in ("'t", "'n"):
+        return (word, tail[1])
     return (word + tail,)
 
 
@@ -185,10 +167,11 @@ def words(text: str) -> list[str]:
     chunks = text.split(" ")
     if not text.isprintable():
         chunks = text.split()
-        if "." in text and (
-            not text.translate(_LINE_BREAKS).isprintable() or any(map(_CLOSING.fullmatch, chunks))
+        if "'" in text or (
+            "." in text
+            and (not text.translate(_LINE_BREAKS).isprintable() or any(map(_CLOSING.fullmatch, chunks)))
         ):
-            return list(filter(is_word, tokenize(text)))  # Punkt and NLTK differ on what white space is
+            return list(filter(is_word, tokenize(text)))  # the rules differ on what white space is
     found: list[str] = []
     for position, chunk in enumerate(chunks):
         part = words_of_chunk(chunk)

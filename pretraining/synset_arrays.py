@@ -99,7 +99,7 @@ def _forms() -> tuple[StringArray, IntArray]:
     """Words, in lower case, and their labels; `_UNDECIDED` where NLTK takes the word apart.
 
     All plain words that have a label are there, but for those that end in "s" or "men" and are no lemma's
-    regular plural nor irregular: of these another word is the lemma.
+    regular plural nor irregular: for these the rules must be applied, once or several times.
     """
     import numpy
     import pyarrow

@@ -14,6 +14,7 @@ from itertools import accumulate, chain
 
 from pretraining import captions
 from pretraining.lexicon import FORMAT, HYPERNYMS, NOUNS, read_table
+from pretraining.tokenizer import tokenize
 
 _ENDINGS = (
     ("s", ""),
@@ -71,17 +72,20 @@ class Lexicon:
     def lemmatize(self, token: str) -> str:
         """The shortest noun lemma that the token can be a form of, or the token itself.
 
-        As ``WordNetLemmatizer().lemmatize(token)`` of NLTK 3.10: irregular forms stand instead of the rules,
-        the rules are applied once, and the first of equally short lemmas wins.
+        As ``WordNetLemmatizer().lemmatize(token)`` of NLTK 3.8.1: irregular forms stand instead of the rules,
+        the rules are applied again and again until they give a lemma ("womens", "women", "woman"), and the
+        first of equally short lemmas wins.
         """
-        bases = self._forms.get(token)
-        if bases is None:
-            if token[-1:] == "s" and token[-2:] != "es":
-                bases = [token[:-1]]  # the one rule that applies, to most words that any does
-            else:
-                bases = [token[: -len(old)] + new for old, new in _ENDINGS if token.endswith(old)]
-        known = [form for form in (token, *bases) if form in self._headed or form in self._others]
+        irregular = self._forms.get(token)
+        forms = _without_ending(token) if irregular is None else irregular
+        known = self._known([token, *forms])
+        while forms and not known and irregular is None:
+            forms = [shorter for form in forms for shorter in _without_ending(form)]
+            known = self._known(forms)
         return min(known, key=len) if known else token
+
+    def _known(self, forms: list[str]) -> list[str]:
+        return [form for form in forms if form in self._headed or form in self._others]
 
     def first_synset(self, lemma: str) -> int | None:
         """Offset of the lemma's first noun sense, if the lemma heads that synset; else None.
@@ -165,6 +169,13 @@ class Lexicon:
         return read_table(HYPERNYMS).split("\n")
 
 
+def _without_ending(form: str) -> list[str]:
+    """What the rules make of a form, each applied once."""
+    if form[-1:] == "s" and form[-2:] != "es":
+        return [form[:-1]]  # the one rule that applies, to most words that any does
+    return [form[: -len(old)] + new for old, new in _ENDINGS if form.endswith(old)]
+
+
 class _ChunkLabels(dict):
     """Chunk of a raw caption -> its one label, 0 for none, or -1 where the chunk alone does not tell.
 
@@ -242,9 +253,9 @@ class Labeller:
 
 
 def reference_label(text: str) -> tuple[int, ...]:
-    """A caption's labels by the straight way: clean, tokenize with NLTK, look every token up."""
+    """A caption's labels by the straight way: clean, tokenize as NLTK does, look every token up."""
     lexicon = Lexicon.load()
-    tokens = captions.tokenize(captions.clean(text))
+    tokens = tokenize(captions.clean(text))
     return tuple(dict.fromkeys(filter(None, map(lexicon.label, tokens))))
 
 

@@ -4,10 +4,10 @@
 
 Everything runs on one core, on the same captions of about ten words, in one process:
 
-- *original*: what CoreNet does per caption: clean, ``nltk.word_tokenize``, a new ``WordNetLemmatizer``,
-  ``wn.synset`` per token, and two linear scans of a list of 24,320 keys per hit. Its part-of-speech tagger is
-  left out (its data come with ``nltk.download`` only and its tags are not used), which flatters the original;
-  the sentence splitter is the untrained one.
+- *original*: what CoreNet does per caption: clean, ``word_tokenize`` and lemmatize as NLTK 3.8.1 does (by the
+  tests' ``reference_nltk``), ``wn.synset`` per token, and two linear scans of a list of 24,320 keys per hit.
+  Its part-of-speech tagger is left out (its data come with ``nltk.download`` only and its tags are not used),
+  which flatters the original; the sentence splitter is the untrained one.
 - *labels*: ``pretraining.synset_arrays.label_arrays``, which the sidecars are written with, in blocks of
   262,144 captions; *first* remembers nothing at the start, *later* has labelled five times as many other
   captions before. ``label_many`` gives the same labels as tuples.
@@ -32,6 +32,9 @@ from itertools import accumulate, islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pretraining"))
+
+import reference_nltk
 
 from pretraining import captions, synset_arrays, synsets
 from pretraining.caption_sources import read_captions
@@ -90,17 +93,16 @@ def original(texts: list[str], vocabulary: list[str]) -> list[list[int]]:
     """CoreNet's algorithm without its tagger: classes of each caption."""
     import ftfy
     from nltk.corpus import wordnet
-    from nltk.stem import WordNetLemmatizer
 
     found = []
     for text in texts:
         text = urllib.parse.unquote(text).replace("+", " ")
         text = re.sub(" +", " ", re.sub(re.compile("<.*?>"), "", text).strip("\n"))
         text = ftfy.fix_text(text).strip().lower()
-        lemmatizer, classes = WordNetLemmatizer(), []
-        for word in captions.tokenize(text):
+        classes = []
+        for word in reference_nltk.tokens(text):
+            lemma = reference_nltk.lemma(word, wordnet)
             try:
-                lemma = lemmatizer.lemmatize(word)
                 synset = wordnet.synset(f"{lemma}.n.01")
             except Exception:
                 continue
@@ -140,20 +142,15 @@ def rate(make: Callable[[], Callable[[list[str]], object]], texts: list[str], re
 
 def changed_by_training(texts: list[str]) -> tuple[int, int]:
     """Captions with an abbreviation before more text, and those whose labels depend on knowing it."""
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
-
-    parameters = PunktParameters()
-    parameters.abbrev_types = set(ABBREVIATIONS.split())
-    sentences, tokenizer = PunktSentenceTokenizer(parameters), NLTKWordTokenizer()
+    abbreviations = set(ABBREVIATIONS.split())
     label = synsets.Lexicon.load().label
-    mention = re.compile(rf"(?:^|[^a-z0-9.])(?:{'|'.join(map(re.escape, ABBREVIATIONS.split()))})\.\s+\S")
+    mention = re.compile(rf"(?:^|[^a-z0-9.])(?:{'|'.join(map(re.escape, abbreviations))})\.\s+\S")
     mentions = changed = 0
     for text in texts:
         cleaned = captions.clean(text)
         if mention.search(cleaned):
             mentions += 1
-            tokens = [token for part in sentences.tokenize(cleaned) for token in tokenizer.tokenize(part)]
+            tokens = reference_nltk.tokens(cleaned, abbreviations)
             knowing = tuple(dict.fromkeys(filter(None, map(label, tokens))))
             changed += knowing != synsets.label(text)
     return mentions, changed

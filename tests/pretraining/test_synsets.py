@@ -1,4 +1,4 @@
-"""Lexicon and labels, against NLTK's WordNet where it is installed."""
+"""Lexicon and labels, against NLTK 3.8.1's rules and NLTK's WordNet where it is installed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 
+import original_nltk
 import pytest
+import reference_nltk
 from hypothesis import given, settings
 from tricky_captions import original_labels, tricky, tricky_captions, wordnet_or_skip
 
-from pretraining import synset_arrays, synsets
+from pretraining import captions, synset_arrays, synsets
 from pretraining.synset_arrays import ArrayLabeller
 from pretraining.synsets import Labeller, Lexicon
 
@@ -46,7 +48,15 @@ def test_the_ten_commonest_keys_of_corenet_are_synsets() -> None:
         ("glasses", "glass"),
         ("qwertys", "qwertys"),
         ("new_yorks", "new_york"),
+        ("womens", "woman"),  # "women" is no lemma, so the rules are applied to it once more
+        ("policemens", "policeman"),
+        ("classess", "class"),
+        ("dogsss", "dog"),
+        ("micess", "micess"),  # irregular forms are looked up first or never
+        ("'hoods", "'hood"),
+        ("'dogs", "'dogs"),
         ("", ""),
+        ("s", "s"),
         ("Dogs", "Dogs"),
     ],
 )
@@ -85,6 +95,9 @@ def test_names_and_hypernyms() -> None:
         ("an automobile", []),
         ("red,dog and cat/dog", ["red.n.01", "dog.n.01"]),
         ("new_york+city%20dog <b>cat</b>", ["new_york.n.01", "city.n.01", "dog.n.01", "cat.n.01"]),
+        ("Womens shoes, policemens classess", ["woman.n.01", "shoe.n.01", "policeman.n.01", "class.n.01"]),
+        ("the 'dog house' in the 'hood", ["house.n.01", "'hood.n.01"]),
+        ("mercury—the dog–cat bird – fish", ["bird.n.01", "fish.n.01"]),
         ("the the of", []),
         ("", []),
         ("   ", []),
@@ -123,21 +136,33 @@ def test_labels_are_those_of_nltk() -> None:
 
 def test_lemmas_are_those_of_nltk() -> None:
     wordnet = wordnet_or_skip()
-    from nltk.stem import WordNetLemmatizer
+    for token in derived_forms([*random.Random(0).sample(sorted(wordnet.all_lemma_names("n")), 3000), ""]):
+        assert lexicon.lemmatize(token) == reference_nltk.lemma(token, wordnet), token
+        assert lexicon.label(token) == lexicon.first_synset(lexicon.lemmatize(token)), token
 
-    lemmatize = WordNetLemmatizer().lemmatize
-    lemmas = random.Random(0).sample(sorted(wordnet.all_lemma_names("n")), 3000)
-    for lemma in [*lemmas, *lexicon._forms]:
-        for token in (
-            lemma,
-            lemma + "s",
-            lemma + "es",
-            lemma[:-1] + "ies",
-            lemma[:-2] + "men",
-            lemma + "ses",
-        ):
-            assert lexicon.lemmatize(token) == lemmatize(token), token
-            assert lexicon.label(token) == lexicon.first_synset(lexicon.lemmatize(token)), token
+
+def derived_forms(lemmas: list[str]) -> list[str]:
+    """Forms of these lemmas and of all irregular ones, to which rules apply never, once or several times."""
+    found = []
+    for lemma in [*lemmas, *lexicon.irregular_forms()]:
+        found += [lemma + ending for ending in ("", "s", "es", "ses", "ss", "sses", "mens", "men's")]
+        found += [lemma[:-1] + "ies", lemma[:-1] + "iess", lemma[:-2] + "men", lemma[:-2] + "mens"]
+    return found
+
+
+def test_the_reference_is_nltk_3_8_1() -> None:
+    wordnet = wordnet_or_skip()
+    import nltk
+
+    if not (original_nltk.FOLDER / "nltk").is_dir():
+        pytest.skip("NLTK 3.8.1 is not installed: run python tests/pretraining/original_nltk.py")
+    texts = [captions.clean(text) for text in tricky_captions(3000, seed=3)]
+    words = derived_forms(random.Random(1).sample(sorted(lexicon.lemmas()), 1000))
+    tokens, lemmas = original_nltk.answers(nltk.data.path, texts, words)
+    for text, expected in zip(texts, tokens, strict=True):
+        assert reference_nltk.tokens(text) == expected, ascii(text)
+    for word, expected in zip(words, lemmas, strict=True):
+        assert reference_nltk.lemma(word, wordnet) == expected, word
 
 
 def test_path_similarity_is_that_of_nltk_on_ten_thousand_pairs() -> None:
@@ -166,6 +191,7 @@ def test_memory_is_bounded() -> None:
 FORMS = ["{}", "{},", "{}.", "({})", '"{}"', '{}."', "{}.)", "[{}]", "{}!", "({}.)", "{}s;", "{}:)", "{}es"]
 FORMS += ["{}.,", "{}..", "{}'s", "{}-{}", "{}.{}", '{}".', "'{}'", "{}%20", "{}…", "{}é", "({}).", "{}\t{}"]
 FORMS += ["{}/{}", "{}|{}", "{}_{}", "{}'s,", "{}'s.", "{}'S", "{}'", "{}-", "{}s/{}s", "{}-cannot", "{}'s's"]
+FORMS += ["'{}", "'{}.", "{}—{}", "{}mens", "{}ss", "{}'a"]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -182,6 +208,8 @@ def test_words_in_punctuation_have_the_same_labels_in_arrays(form: str) -> None:
         "re",
         "US",
         "mens",
+        "womens",
+        "classess",
         "mice",
         "glass",
         "wo",
