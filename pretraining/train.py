@@ -22,6 +22,7 @@ import backbones.precision
 from backbones.architectures import ARCHITECTURES, Architecture
 from backbones.checkpoints import run as run_folder
 from backbones.errors import UserError
+from backbones.resume import ResumableRunner
 from backbones.vit import build_vit, tune_for_cpu
 from pretraining.cost import flops_per_image
 from pretraining.hooks import (
@@ -291,8 +292,8 @@ def _build_runner(
     )
 
 
-class _QuietRunner(Runner):
-    """MMEngine's Runner with its log in a file only: people get the progress line."""
+class _QuietRunner(ResumableRunner):
+    """A Runner with its log in a file only: people get the progress line."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

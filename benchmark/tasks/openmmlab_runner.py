@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
 from backbones.errors import UserError
 from backbones.files import replacing
+from backbones.resume import ResumableRunner
 from benchmark.names import suggest
 from benchmark.tasks.base import Report, TaskContext
 
@@ -73,7 +74,7 @@ def train(cfg: Config, report: Report) -> Runner:
         FloatingPointError: a loss is not finite; the message says at which iteration. The checkpoints are
             removed, so that nobody resumes from them.
     """
-    runner = Runner.from_cfg(cfg)
+    runner = ResumableRunner.from_cfg(cfg)
     runner.register_hook(ProgressHook(report), priority="VERY_HIGH")
     try:
         runner.train()

@@ -102,6 +102,27 @@ def test_a_killed_run_goes_on_to_the_same_weights(pairs, config, tmp_path):
     pd.testing.assert_frame_equal(first, second)
 
 
+def test_what_a_planted_checkpoint_holds_is_not_run_and_a_moved_run_goes_on(pairs, config, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    class Planted:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "trace",)
+
+    before, out = tmp_path / "before", tmp_path / "out"
+    with pytest.raises(Killed):
+        pretrain(config, before, {"pairs": pairs}, report=_at_step(10, Killed))
+    before.rename(out)
+    torch.save({"meta": Planted()}, out / "training" / "iter_50.pth")
+    (out / "training" / "last_checkpoint").write_text(str(before / "training" / "iter_50.pth"))
+    lines = []
+    pretrain(config, out, {"pairs": pairs}, report=lines.append)
+    assert not (tmp_path / "trace").exists()
+    assert lines[0].startswith(("9/", "10/"))  # on from iter_8.pth
+    assert (out / "backbone.json").is_file()
+
+
 def _at_step(step, error):
     def report(line):
         if int(line.split("/")[0]) >= step:

@@ -105,6 +105,22 @@ def test_the_seed_decides_and_a_killed_training_goes_on(data, tmp_path, monkeypa
     assert "backbone.vit.trunk.pos_embed" in weights
 
 
+def test_what_a_planted_checkpoint_holds_is_not_run(data, tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "trace",)
+
+    training = tmp_path / "cell" / "training"
+    training.mkdir(parents=True)
+    torch.save({"meta": Planted()}, training / "iter_50.pth")
+    (training / "last_checkpoint").write_text(str(training / "iter_50.pth"))
+    said = []
+    outcome = Detection().run(context(data, tmp_path / "cell", said=said))
+    assert not (tmp_path / "trace").exists()
+    assert [entry[1] for entry in said if entry[0] == "training"] == [1, 2, 3, 4]
+    assert outcome.details["iterations"] == 4
+
+
 def test_a_loss_that_is_no_number_ends_the_cell_at_once(data, tmp_path, monkeypatch):
     from mmdet.models.roi_heads import StandardRoIHead
 
