@@ -134,6 +134,7 @@ def pretrain(
                     "flops": flops["total"] * samples,
                     "precision": _precision(recipe, device),
                     "processes": world,
+                    "batch_size": recipe.batch_size * world,
                     "skipped_samples": cost.skipped.total(),
                 },
                 "environment": software(device),

@@ -68,7 +68,8 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
         assert len(vit.synset_classifier.bias) == len(vit.synset_classifier.synsets)
     description = json.loads((out / "backbone.json").read_text())
     cost = description["cost"]
-    assert cost["samples"] == 96 and cost["seconds"] > 0 and cost["peak_memory_bytes"] > 1e8
+    assert cost["samples"] == 96 and (cost["processes"], cost["batch_size"]) == (1, 8)
+    assert cost["seconds"] > 0 and cost["peak_memory_bytes"] > 1e8
     assert cost["images_per_second"] == pytest.approx(96 / cost["seconds"])
     # backward costs about twice the forward pass
     flops = cost["flops_per_image"]
