@@ -21,6 +21,7 @@ from backbones.architectures import ARCHITECTURES, Architecture
 from backbones.checkpoints import run as run_folder
 from backbones.errors import UserError
 from backbones.files import write_json
+from backbones.resume import ResumableRunner
 from backbones.vit import build_vit, tune_for_cpu
 from pretraining import folder
 from pretraining.cost import flops_per_image
@@ -140,6 +141,7 @@ def pretrain(
                     "flops": flops["total"] * samples,
                     "precision": _precision(recipe, device),
                     "processes": world,
+                    "batch_size": recipe.batch_size * world,
                     "skipped_samples": cost.skipped.total(),
                 },
                 "environment": software(device),
@@ -306,8 +308,8 @@ def _build_runner(
     )
 
 
-class _QuietRunner(Runner):
-    """MMEngine's Runner with its log in a file only: people get the progress line."""
+class _QuietRunner(ResumableRunner):
+    """A Runner with its log in a file only: people get the progress line."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

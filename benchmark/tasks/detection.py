@@ -30,7 +30,7 @@ class Detection(Task):
         truth = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)
         runner.test()
-        metrics, tables, iterations = {}, [], runner.max_iters
+        metrics, tables = {}, []
         for kind in ("bbox", "segm"):
             context.report(f"{kind} AP")
             detections = json.loads((context.out / RESULTS.format(kind=kind)).read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ class Detection(Task):
             metrics=metrics,
             per_image=_joined(tables, truth),
             details={
-                "iterations": iterations,
+                **openmmlab_runner.scale(runner),
                 "categories": len(runner.test_dataloader.dataset.metainfo["classes"]),
             },
         )

@@ -17,7 +17,9 @@ from mmengine.runner import Runner
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
 from backbones.errors import UserError
 from backbones.files import replacing
+from backbones.resume import ResumableRunner
 from benchmark.names import suggest
+from benchmark.tasks import accumulation
 from benchmark.tasks.base import Report, TaskContext
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -30,7 +32,8 @@ def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
         settings: the defaults of what the config may say under ``task``; changed by what it does say.
 
     Raises:
-        UserError: an unknown setting, or a config that is none of MMEngine's.
+        UserError: an unknown setting, a config that is none of MMEngine's, or a batch that these processes
+            cannot make.
     """
     for name, value in context.settings.items():
         if name not in settings:
@@ -52,6 +55,7 @@ def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
     cfg.resume = True
     cfg.load_from = None
     cfg.launcher = "pytorch" if "LOCAL_RANK" in os.environ else "none"
+    cfg.batch_per_step = accumulation.accumulate(cfg)
     return cfg
 
 
@@ -73,7 +77,7 @@ def train(cfg: Config, report: Report) -> Runner:
         FloatingPointError: a loss is not finite; the message says at which iteration. The checkpoints are
             removed, so that nobody resumes from them.
     """
-    runner = Runner.from_cfg(cfg)
+    runner = ResumableRunner.from_cfg(cfg)
     runner.register_hook(ProgressHook(report), priority="VERY_HIGH")
     try:
         runner.train()
@@ -81,6 +85,20 @@ def train(cfg: Config, report: Report) -> Runner:
         forget_checkpoints(Path(cfg.work_dir))
         raise
     return runner
+
+
+def scale(runner: Runner) -> dict[str, int]:
+    """How large the training was, for the record's details.
+
+    Returns:
+        ``iterations``: steps of the optimizer; ``batch_size``: images per step, over all processes;
+        ``processes`` that trained together.
+    """
+    return {
+        "iterations": runner.max_iters,
+        "batch_size": runner.cfg.batch_per_step,
+        "processes": runner.world_size,
+    }
 
 
 def finish(runner: Runner, out: Path, keep_weights: bool) -> None:

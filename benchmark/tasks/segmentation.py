@@ -58,7 +58,7 @@ class Segmentation(Task):
             metrics=metrics,
             per_image=per_image(counts),
             details={
-                "iterations": runner.max_iters,
+                **openmmlab_runner.scale(runner),
                 "class_iou": {
                     name: round(100 * float(value), 3)
                     for name, value in zip(names, iou, strict=True)

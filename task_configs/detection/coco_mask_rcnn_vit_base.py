@@ -13,8 +13,12 @@ losses (L1).
     python run_suite.py run task_configs/detection/coco_mask_rcnn_vit_base.py --backbone corenet:vit_base.pt \
         --data coco=/data/coco
 
-With fewer than 64 GPUs the learning rate is scaled to the real batch (2 images per GPU). MMDetection's own
-tools (dist_train.sh, slurm_train.sh) take this file as well, with the data linked at data/coco.
+With fewer than 64 GPUs (2 images each) the gradients of several batches make one step of the optimizer, so
+that batch, learning rate, warm-up and averaging are the recipe's; --set auto_scale_lr.enable=True scales the
+learning rate to the smaller batch instead. MMDetection's own tools (dist_train.sh, slurm_train.sh) take this
+file as well, with the data linked at data/coco. They do not accumulate by themselves: give them
+--auto-scale-lr, or --cfg-options optim_wrapper.accumulative_counts=K (64 / GPUs) with the warm-up's `end`
+multiplied and the EMA's momentum divided by K, for they count batches there.
 
 Published: CatLIP (DataComp-1.3B) 49.9 box AP, 43.6 mask AP; CLIP (DataComp-1.3B) 49.9 and 43.7.
 """
@@ -91,5 +95,5 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=1 / 30, by_epoch=False, begin=0, end=250),
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=25, milestones=[22, 24], gamma=0.1),
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=128)
+auto_scale_lr = dict(enable=False, base_batch_size=128)
 custom_hooks = [dict(type="EMAHook", momentum=1e-4)]

@@ -9,8 +9,12 @@ its branches by a 3x3 convolution where CoreNet's has a 1x1.
     python run_suite.py run task_configs/segmentation/ade20k_deeplabv3_vit_base.py \
         --backbone corenet:vit_base.pt --data ade20k=/data/ADEChallengeData2016
 
-With fewer than 8 GPUs the learning rate is scaled to the real batch (4 images per GPU). With
-MMSegmentation's own tools, link the data at data/ade/ADEChallengeData2016.
+With fewer than 8 GPUs (4 images each) the gradients of several batches make one step of the optimizer, so
+that batch, learning rate, warm-up and averaging are the recipe's; --set auto_scale_lr.enable=True scales the
+learning rate to the smaller batch instead. With MMSegmentation's own tools, link the data at
+data/ade/ADEChallengeData2016. They do not accumulate by themselves: give them --cfg-options
+auto_scale_lr.enable=True, or optim_wrapper.accumulative_counts=K (8 / GPUs) with the warm-up's `end`
+multiplied and the EMA's momentum divided by K, for they count batches there.
 
 Published: CatLIP (DataComp-1.3B) 50.10 mIoU; CLIP (DataComp-1.3B) 49.70.
 """
@@ -39,5 +43,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=32)
+auto_scale_lr = dict(enable=False, base_batch_size=32)
 custom_hooks = [dict(type="EMAHook", momentum=1e-4)]

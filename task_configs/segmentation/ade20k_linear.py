@@ -5,6 +5,8 @@ kept), its logits upsampled; 10 epochs of the 20,210 training images, batch 32, 
 augmentation as ade20k_deeplabv3_vit_base.py; evaluated on the 2,000 validation images resized to 512 x 512,
 labels at their own size.
 
+With several GPUs, set train_dataloader.batch_size to 32 / GPUs.
+
     python run_suite.py run task_configs/segmentation/ade20k_linear.py --backbone corenet:vit_base.pt \
         --data ade20k=/data/ADEChallengeData2016
 
@@ -33,4 +35,4 @@ param_scheduler = [
         convert_to_iter_based=True,
     )
 ]
-auto_scale_lr = dict(enable=True, base_batch_size=32)
+auto_scale_lr = dict(enable=False, base_batch_size=32)

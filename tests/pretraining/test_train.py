@@ -69,7 +69,8 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
         assert len(vit.synset_classifier.bias) == len(vit.synset_classifier.synsets)
     description = json.loads((out / "backbone.json").read_text())
     cost = description["cost"]
-    assert cost["samples"] == 96 and cost["seconds"] > 0 and cost["peak_memory_bytes"] > 1e8
+    assert cost["samples"] == 96 and (cost["processes"], cost["batch_size"]) == (1, 8)
+    assert cost["seconds"] > 0 and cost["peak_memory_bytes"] > 1e8
     assert cost["cpu_seconds"] > 0 and cost["waiting_for_data_seconds"] <= cost["seconds"]
     assert cost["images_per_second"] == pytest.approx(96 / cost["seconds"])
     # backward costs about twice the forward pass
@@ -102,6 +103,27 @@ def test_a_killed_run_goes_on_to_the_same_weights(pairs, config, tmp_path):
     columns = ["step", "loss", "lr", "val_loss"]
     first, second = (pd.read_csv(folder / "history.csv")[columns] for folder in (whole, killed))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_what_a_planted_checkpoint_holds_is_not_run_and_a_moved_run_goes_on(pairs, config, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    class Planted:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "trace",)
+
+    before, out = tmp_path / "before", tmp_path / "out"
+    with pytest.raises(Killed):
+        pretrain(config, before, {"pairs": pairs}, report=_at_step(10, Killed))
+    before.rename(out)
+    torch.save({"meta": Planted()}, out / "training" / "iter_50.pth")
+    (out / "training" / "last_checkpoint").write_text(str(before / "training" / "iter_50.pth"))
+    lines = []
+    pretrain(config, out, {"pairs": pairs}, report=lines.append)
+    assert not (tmp_path / "trace").exists()
+    assert lines[0].startswith(("9/", "10/"))  # on from iter_8.pth
+    assert (out / "backbone.json").is_file()
 
 
 def _at_step(step, error):

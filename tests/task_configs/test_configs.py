@@ -75,6 +75,16 @@ def test_sizes_differ_from_the_base_only_where_the_recipe_says():
         assert cfg.optim_wrapper.optimizer.lr == 3e-5
 
 
+@pytest.mark.parametrize(("folder", "batch"), [("detection", 128), ("segmentation", 32)])
+def test_a_papers_batch_is_kept_and_the_learning_rate_scaled_only_on_request(folder, batch):
+    paths = [path for path in DENSE if path.parent.name == folder and "demo" not in path.stem]
+    assert len(paths) >= 3
+    for path in paths:
+        cfg = Config.fromfile(path)
+        assert cfg.auto_scale_lr == {"enable": False, "base_batch_size": batch}
+        assert batch % cfg.train_dataloader.batch_size == 0
+
+
 def run(path, options, tmp_path):
     environment = {"PYTHONPATH": str(ROOT.parent), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -100,7 +110,6 @@ def schedule(cfg, iterations=2):
         options[f"{split}_dataloader.persistent_workers"] = False
         options[f"{split}_dataloader.batch_size"] = 2
     options["train_cfg"]["val_interval"] = 100
-    options["auto_scale_lr.enable"] = False
     options["param_scheduler"] = []
     options["work_dir"] = "work"  # the stock training scripts set it
     return options

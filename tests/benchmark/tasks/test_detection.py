@@ -66,7 +66,7 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
         assert metric.unit == ("AP" if "mAP" in name else "AR")
         if "mAP" in name:
             assert 0 <= metric.low <= metric.high <= 100 and metric.truth == "population of images"
-    assert outcome.details == {"iterations": 4, "categories": 2}
+    assert outcome.details == {"iterations": 4, "batch_size": 2, "processes": 1, "categories": 2}
     table = outcome.per_image
     assert isinstance(table, pd.DataFrame) and len(table) == 4
     assert {"image_id", "file_name", "objects", "bbox_found_50", "segm_found_75"} <= set(table.columns)
@@ -103,6 +103,31 @@ def test_the_seed_decides_and_a_killed_training_goes_on(data, tmp_path, monkeypa
     assert set(resumed.metrics) == set(whole.metrics)
     weights = torch.load(tmp_path / "killed" / "model.pth", weights_only=True)["state_dict"]
     assert "backbone.vit.trunk.pos_embed" in weights
+
+
+def test_a_recipes_batch_is_made_of_several_and_written_down(data, tmp_path):
+    recipe = {"enable": False, "base_batch_size": 6}
+    cell = context(data, tmp_path / "cell", **{"+auto_scale_lr": recipe, "train_cfg.max_iters": 2})
+    outcome = Detection().run(cell)
+    assert outcome.details["iterations"] == 2 and outcome.details["batch_size"] == 6
+    # the config, of which the result's fingerprint is taken, knows nothing of this machine
+    assert cell.cfg.train_cfg.type == "IterBasedTrainLoop" and cell.cfg.train_dataloader.batch_size == 2
+
+
+def test_what_a_planted_checkpoint_holds_is_not_run(data, tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "trace",)
+
+    training = tmp_path / "cell" / "training"
+    training.mkdir(parents=True)
+    torch.save({"meta": Planted()}, training / "iter_50.pth")
+    (training / "last_checkpoint").write_text(str(training / "iter_50.pth"))
+    said = []
+    outcome = Detection().run(context(data, tmp_path / "cell", said=said))
+    assert not (tmp_path / "trace").exists()
+    assert [entry[1] for entry in said if entry[0] == "training"] == [1, 2, 3, 4]
+    assert outcome.details["iterations"] == 4
 
 
 def test_a_loss_that_is_no_number_ends_the_cell_at_once(data, tmp_path, monkeypatch):
