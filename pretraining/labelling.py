@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -236,7 +237,7 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
     schema = pyarrow.schema([("key", pyarrow.string()), ("synsets", pyarrow.list_(pyarrow.int32()))])
     samples = read_captions(shard)
     facts = {"protocol": PROTOCOL, "count": 0, "unlabelled": 0, "labels": 0, "bad": 0, "problems": []}
-    stamp = _stamp(shard)
+    stamp, clock = _stamp(shard), time.process_time()
     hasher, unknown = hashlib.sha256(), Counter()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -257,6 +258,7 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
                 writer.write_table(
                     pyarrow.table([pyarrow.array(keys, pyarrow.string()), lists], schema=schema)
                 )
+            facts["seconds"] = round(time.process_time() - clock, 6)
             facts |= {"captions": hasher.hexdigest()[:32], "unknown": dict(unknown.most_common(100)), **stamp}
             writer.add_key_value_metadata({_METADATA: json.dumps(facts)})
         os.replace(temporary, target)
@@ -324,7 +326,7 @@ def read_facts(sidecar: Path, shard: Path | str = "SHARD") -> dict[str, Any]:
 
     Returns:
         protocol, count (rows), unlabelled, labels, bad, problems, unknown, captions (digest of keys and
-        captions), size and modified (of the shard).
+        captions), size and modified (of the shard), seconds (of one core it took; absent in older ones).
 
     Raises:
         UserError: it is no sidecar, or of another protocol version.

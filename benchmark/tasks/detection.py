@@ -21,7 +21,8 @@ class Detection(Task):
     """Mask R-CNN or another MMDetection model on the cell's backbone.
 
     Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder.
-    Settings: ``keep_weights`` keeps the trained model as model.pth; ``replicates`` of the bootstrap.
+    Settings: ``keep_weights`` keeps the trained model as model.pth; ``validate`` looks at the validation
+    split where the config says so; ``replicates`` of the bootstrap.
     """
 
     def run(self, context: TaskContext) -> Outcome:
@@ -70,7 +71,7 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         if not folder.is_dir():
             raise UserError(f"{folder} does not exist: the images of {annotations.name} belong there")
         dataset.metainfo = {"classes": classes}
-    train, val, test = openmmlab_runner.datasets(cfg)
+    train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.ann_file == train.ann_file:
         raise UserError(
             f"the test split is the training split ({test.ann_file}): a test must not be trained on"
@@ -80,7 +81,8 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         cfg.model.neck.in_channels = context.load_backbone().embed_dim
     truth = context.data / test.ann_file
     metric = {"type": "CocoMetric", "metric": ["bbox", "segm"]}
-    cfg.val_evaluator = {**metric, "ann_file": str(context.data / val.ann_file)}
+    for val in validation:
+        cfg.val_evaluator = {**metric, "ann_file": str(context.data / val.ann_file)}
     cfg.test_evaluator = {
         **metric,
         "ann_file": str(truth),

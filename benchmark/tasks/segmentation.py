@@ -208,7 +208,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
             dataset.type = "BaseSegDataset"
             dataset.reduce_zero_label = True
             dataset.metainfo = {"classes": classes}
-    train, _, test = openmmlab_runner.datasets(cfg)
+    train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.data_prefix.img_path == train.data_prefix.img_path:
         raise UserError("the test split is the training split: a test must not be trained on")
     width = context.load_backbone().embed_dim
@@ -218,7 +218,8 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
         head.channels = width
     if classes is not None:
         head.num_classes = len(classes)
-    cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"]}
+    if validation:
+        cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"]}
     cfg.test_evaluator = {"type": "PixelCounts", "file": str(context.out / COUNTS)}
     return classes
 

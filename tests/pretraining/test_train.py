@@ -64,6 +64,8 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
     vit = load_backbone(f"run:{out}")
     assert vit(torch.rand(1, 3, 32, 48)).patches.shape == (1, 32, 2, 3)
     assert (vit.synset_classifier is not None) == (objective == "catlip")
+    mined = json.loads((out / "backbone.json").read_text())["cost"]["labelling_seconds"]
+    assert (mined is not None and mined > 0) == (objective == "catlip")
     if objective == "catlip":
         assert 2084071 in vit.synset_classifier.synsets  # dog.n.01
         assert len(vit.synset_classifier.bias) == len(vit.synset_classifier.synsets)

@@ -114,6 +114,14 @@ def test_a_recipes_batch_is_made_of_several_and_written_down(data, tmp_path):
     assert cell.cfg.train_cfg.type == "IterBasedTrainLoop" and cell.cfg.train_dataloader.batch_size == 2
 
 
+def test_validation_may_be_left_out(data, tmp_path):
+    said = []
+    options = {"+task.validate": False, "train_cfg.max_iters": 1, "train_cfg.val_interval": 1}
+    outcome = Detection().run(context(data, tmp_path / "cell", said=said, **options))
+    assert outcome.details["iterations"] == 1
+    assert {entry[0] for entry in said} == {"training", "test", "bbox AP", "segm AP"}
+
+
 def test_what_a_planted_checkpoint_holds_is_not_run(data, tmp_path):
     class Planted:
         def __reduce__(self):
