@@ -8,16 +8,17 @@ from torch import nn
 
 from backbones.vit import ViT
 
-_NO_DECAY = ("pos_embed", "cls_token", "reg_token")
+_UNDECAYED = ("pos_embed", "cls_token", "reg_token")
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimConstructor(DefaultOptimWrapperConstructor):
     """Learning rates that fall with the depth of a layer, and weight decay where it belongs.
 
-    A parameter of a `ViT` in layer l of a backbone with n blocks (`ViT.layer_of`: 0 for the embeddings,
-    n + 1 for the final norm) learns at ``lr * layer_decay ** (n + 1 - l)``; everything outside learns at
-    ``lr``. Norms, biases, position embeddings and tokens are not decayed.
+    A parameter of a `ViT` in layer l of a backbone with n blocks (`ViT.layer_of`: 0 for the embeddings)
+    learns at ``lr * layer_decay ** (n + 1 - l)``, the final norm at the rate of the last block (arXiv
+    2404.15653, released code); everything outside learns at ``lr``. Norms and biases are not decayed, nor is
+    what `undecayed` names.
 
         optim_wrapper = dict(
             type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.1),
@@ -25,7 +26,8 @@ class LayerDecayOptimConstructor(DefaultOptimWrapperConstructor):
 
     Args:
         optim_wrapper_cfg: config of the optimiser wrapper; its optimiser must set `lr`.
-        paramwise_cfg: ``layer_decay`` in (0, 1], default 1: no decay of the learning rate.
+        paramwise_cfg: ``layer_decay`` in (0, 1], default 1: no decay of the learning rate. ``undecayed``:
+            parameters and modules, as ``pos_embed`` or ``neck.scales``; default: positions and tokens.
 
     Raises:
         ValueError: another option, a decay out of range, no `lr`, or a decay below 1 for a model without ViT.
@@ -33,13 +35,15 @@ class LayerDecayOptimConstructor(DefaultOptimWrapperConstructor):
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         # An empty paramwise_cfg would make MMEngine skip add_params, and decay norms and biases.
-        super().__init__(optim_wrapper_cfg, {"layer_decay": 1.0, **(paramwise_cfg or {})})
+        defaults = {"layer_decay": 1.0, "undecayed": _UNDECAYED}
+        super().__init__(optim_wrapper_cfg, {**defaults, **(paramwise_cfg or {})})
 
     def _validate_cfg(self) -> None:
         super()._validate_cfg()
-        if unknown := set(self.paramwise_cfg) - {"layer_decay"}:
+        if unknown := set(self.paramwise_cfg) - {"layer_decay", "undecayed"}:
             raise ValueError(
-                f"LayerDecayOptimConstructor has no option {sorted(unknown)[0]!r}, only layer_decay"
+                f"LayerDecayOptimConstructor has no option {sorted(unknown)[0]!r}, only layer_decay and "
+                "undecayed"
             )
         if not 0.0 < self.paramwise_cfg["layer_decay"] <= 1.0:
             raise ValueError(f"layer_decay is in (0, 1], not {self.paramwise_cfg['layer_decay']}")
@@ -60,8 +64,9 @@ class LayerDecayOptimConstructor(DefaultOptimWrapperConstructor):
             for prefix, vit in vits.items():
                 if not prefix or name.startswith(prefix + "."):
                     local = name[len(prefix) + 1 :] if prefix else name
-                    scale = decay ** (vit.depth + 1 - vit.layer_of(local))
-            plain = parameter.ndim <= 1 or name.rpartition(".")[2] in _NO_DECAY
+                    scale = decay ** (vit.depth + 1 - min(vit.layer_of(local), vit.depth))
+            named = any(f".{part}." in f".{name}." for part in self.paramwise_cfg["undecayed"])
+            plain = parameter.ndim <= 1 or named
             group = groups.setdefault((scale, plain), {"params": [], "lr": self.base_lr * scale})
             group["params"].append(parameter)
             if self.base_wd is not None:

@@ -51,8 +51,9 @@ class ViTBackbone(nn.Module):
             not; ``"all"``: nothing is, and the backbone stays in evaluation mode, but for statistics that are
             not there yet (`norm_eval`).
         norm_eval: leave the stem's BatchNorm at its pre-trained statistics, because the few images of a dense
-            batch would spoil them. Where there are none, as in a ``random:`` backbone, they are learnt in any
-            case: a stem that normalises nothing would put the floor of every comparison too low.
+            batch would spoil them (CatLIP's own recipes learn them on). Where there are none, as in a
+            ``random:`` backbone, they are learnt in any case: a stem that normalises nothing would put the
+            floor of every comparison too low.
         drop_path_rate: stochastic depth, rising linearly to this rate at the last block.
         with_cp: activation checkpointing: less memory, a second forward pass.
         cpu_attention: on a machine without GPU use the attention that is faster for small images there

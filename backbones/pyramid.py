@@ -22,7 +22,7 @@ class SimpleFPN(nn.Module):
     * ``top_down=True``, CatLIP's (arXiv 2404.15653, released code): from stride 16 down, the next coarser map
       is added (nearest neighbour) and a 3x3 convolution with LayerNorm follows. The map at stride 32 is
       handed on as projected; its own 3x3 convolution only feeds the addition, as in the released code.
-      Stride 64 is a 3x3 convolution of stride 2 with LayerNorm.
+      Stride 64 is a 3x3 convolution of stride 2 with LayerNorm. The convolutions have biases.
     * ``top_down=False``, ViTDet's (arXiv 2203.16527): a 3x3 convolution with LayerNorm on each; stride 64 is
       every second cell of stride 32.
 
@@ -61,7 +61,7 @@ class SimpleFPN(nn.Module):
         half, quarter = in_channels // 2, in_channels // 4
         scales = [
             nn.Sequential(
-                nn.ConvTranspose2d(in_channels, half, 2, stride=2, bias=not top_down),
+                nn.ConvTranspose2d(in_channels, half, 2, stride=2),
                 LayerNorm2d(half),
                 nn.GELU(),
                 nn.ConvTranspose2d(half, quarter, 2, stride=2),
@@ -72,13 +72,12 @@ class SimpleFPN(nn.Module):
         ]
         widths = (quarter, half, in_channels, in_channels)[start_level:]
         self.scales = nn.ModuleList(scales[start_level:])
-        self.laterals = nn.ModuleList(_conv(width, out_channels, 1) for width in widths)
-        self.outputs = nn.ModuleList(_conv(out_channels, out_channels, 3) for _ in widths)
+        self.laterals = nn.ModuleList(_conv(width, out_channels, 1, bias=top_down) for width in widths)
+        self.outputs = nn.ModuleList(_conv(out_channels, out_channels, 3, bias=top_down) for _ in widths)
         self.extra = None
         if num_outs > len(widths):
-            self.extra = (
-                _conv(out_channels, out_channels, 3, stride=2) if top_down else nn.MaxPool2d(1, stride=2)
-            )
+            coarsest = _conv(out_channels, out_channels, 3, stride=2, bias=True)
+            self.extra = coarsest if top_down else nn.MaxPool2d(1, stride=2)
         self.init_weights()
 
     def init_weights(self) -> None:
@@ -103,9 +102,9 @@ class SimpleFPN(nn.Module):
         return tuple(maps)
 
 
-def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias, and LayerNorm."""
+def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, *, bias: bool) -> nn.Sequential:
+    """A convolution and LayerNorm."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=bias),
         LayerNorm2d(out_channels),
     )

@@ -23,10 +23,11 @@ model = dict(
         feat_channels=64,
         num_convs=1,
         anchor_generator=dict(type="AnchorGenerator", scales=[2, 3], ratios=[1.0], strides=[8, 16, 32]),
+        loss_bbox=dict(_delete_=True, type="L1Loss", loss_weight=1.0),
     ),
     roi_head=dict(
         bbox_roi_extractor=dict(
-            roi_layer=dict(output_size=5, sampling_ratio=1),
+            roi_layer=dict(output_size=5, sampling_ratio=1, aligned=True),
             out_channels=channels,
             featmap_strides=[8, 16],
             finest_scale=12,
@@ -44,7 +45,7 @@ model = dict(
             loss_bbox=dict(type="L1Loss", loss_weight=1.0),
         ),
         mask_roi_extractor=dict(
-            roi_layer=dict(output_size=7, sampling_ratio=1),
+            roi_layer=dict(output_size=7, sampling_ratio=1, aligned=True),
             out_channels=channels,
             featmap_strides=[8, 16],
             finest_scale=28,
@@ -59,6 +60,7 @@ model = dict(
         ),
     ),
     train_cfg=dict(
+        rpn=dict(assigner=dict(min_pos_iou=0.3)),
         rpn_proposal=dict(nms_pre=200, max_per_img=100),
         rcnn=dict(sampler=dict(num=32, pos_fraction=0.5), mask_size=14),
     ),

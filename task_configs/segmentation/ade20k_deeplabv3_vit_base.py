@@ -3,8 +3,14 @@
 Protocol: 50 epochs of the 20,210 training images, batch 32, AdamW 3e-5 -> 3e-6 (cosine, 500 iterations of
 warm-up from 1e-6), weight decay 0.1, EMA 1e-4; short side 256 to 768, crop 512, flip; ASPP with 512
 channels, rates 12/24/36, dropout 0.1. Evaluated on the 2,000 validation images resized to 512 x 512, labels
-at their own size. Different from the released code: no learned RangeAugment; MMSegmentation's ASPP fuses
-its branches by a 3x3 convolution where CoreNet's has a 1x1.
+at their own size. As in the released code, images are resized by Pillow's bicubic filter, the stem's
+BatchNorm is trained, the head's activation is GELU, logits are enlarged with their corners aligned, and
+position embeddings are decayed.
+Different from the released code: no learned RangeAugment; MMSegmentation's ASPP fuses its branches by a 3x3
+convolution where CoreNet's has a 1x1; LayerNorm in the head, as the recipe says, where CoreNet builds the
+head before it reads that entry, with BatchNorm; test logits are enlarged to 512 x 512 first and to the
+image's size then, CoreNet's at once; unlabelled pixels do not count as a class when a crop is chosen; the
+head's initial weights are MMSegmentation's.
 
     python run_suite.py run task_configs/segmentation/ade20k_deeplabv3_vit_base.py \
         --backbone corenet:vit_base.pt --data ade20k=/data/ADEChallengeData2016
@@ -23,13 +29,17 @@ _base_ = ["_base_/deeplabv3_vit.py", "_base_/ade20k.py"]
 
 task = dict(type="segmentation", data="ade20k", keep_weights=True)
 
-model = dict(backbone=dict(weights="corenet:vit_base.pt", with_cp=True))
+model = dict(
+    backbone=dict(weights="corenet:vit_base.pt", with_cp=True, norm_eval=False),
+    decode_head=dict(act_cfg=dict(type="GELU"), align_corners=True),
+)
 
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=50, val_interval=5)
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=3e-5, betas=(0.9, 0.999), weight_decay=0.1),
     constructor="LayerDecayOptimConstructor",
+    paramwise_cfg=dict(undecayed=[]),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=1 / 30, by_epoch=False, begin=0, end=500),
@@ -44,4 +54,4 @@ param_scheduler = [
     ),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=32)
-custom_hooks = [dict(type="EMAHook", momentum=1e-4)]
+custom_hooks = [dict(type="EMAHook", momentum=1e-4, update_buffers=True)]

@@ -51,7 +51,7 @@ def test_rates_fall_by_the_decay_per_layer(model):
     found = by_name(model, build(model))
     assert found.keys() == dict(model.named_parameters()).keys()
     vit = model.vit if isinstance(model, Classifier) else model.backbone.vit
-    expected = {0: 0.125, 1: 0.25, 2: 0.5, 3: 1.0}  # depth 2: 0.5 ** (3 - layer)
+    expected = {0: 0.125, 1: 0.25, 2: 0.5, 3: 0.5}  # depth 2: 0.5 ** (3 - layer), and the norm as block 2
     for name, (rate, _) in found.items():
         outside = name.startswith(("head", "neck"))
         assert rate == (1.0 if outside else expected[vit.layer_of(name)]), name
@@ -62,9 +62,18 @@ def test_norms_biases_positions_and_tokens_are_not_decayed():
     for name, (_, decay) in by_name(model, build(model)).items():
         plain = name.endswith(("bias", "pos_embed", "cls_token")) or ".norm" in name
         assert decay == (0.0 if plain else 0.1), name
+    assert not any(decay for name, (_, decay) in by_name(model, build(model)).items() if "pos_embed" in name)
     without = by_name(model, build(model, decay=1.0))
     assert {rate for rate, _ in without.values()} == {1.0}
     assert without["head.bias"][1] == 0.0 and without["head.weight"][1] == 0.1
+
+
+def test_a_config_says_what_else_is_not_decayed():
+    model = Dense()
+    for name, (_, decay) in by_name(model, build(model, undecayed=["neck"])).items():
+        flat = dict(model.named_parameters())[name].ndim < 2
+        assert decay == (0.0 if flat or name == "neck.weight" else 0.1), name
+    assert by_name(model, build(model, undecayed=[]))["backbone.vit.trunk.pos_embed"][1] == 0.1
 
 
 def test_frozen_parameters_are_left_out_and_the_highest_rate_is_logged():

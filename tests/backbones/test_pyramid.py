@@ -69,11 +69,11 @@ def test_every_parameter_is_trained():
 
 
 def test_catlips_neck_has_the_sizes_of_the_released_code():
-    """Hand-counted for ViT-B: transposed convolutions, LayerNorms, 1x1 and 3x3 convolutions without bias."""
+    """Hand-counted for ViT-B: transposed convolutions, LayerNorms, 1x1 and 3x3 convolutions; with biases."""
     neck = SimpleFPN(768)
-    upsampling = 768 * 384 * 4 + 2 * 384 + (384 * 192 * 4 + 192) + (768 * 384 * 4 + 384)
-    laterals = (192 + 384 + 768 + 768) * 256 + 4 * 2 * 256
-    outputs = 5 * (256 * 256 * 9 + 2 * 256)
+    upsampling = (768 * 384 * 4 + 384) + 2 * 384 + (384 * 192 * 4 + 192) + (768 * 384 * 4 + 384)
+    laterals = (192 + 384 + 768 + 768) * 256 + 4 * 3 * 256
+    outputs = 5 * (256 * 256 * 9 + 3 * 256)
     assert sum(p.numel() for p in neck.parameters()) == upsampling + laterals + outputs
 
 

@@ -154,7 +154,7 @@ def test_the_ade20k_configs_train_and_evaluate_with_stock_tools(tmp_path):
         options |= {
             "model.backbone.weights": "random:vit_base_conv16",
             "model.data_preprocessor.size": (64, 64),
-            "train_dataloader.dataset.pipeline.2.scales": [64, 80],
+            "train_dataloader.dataset.pipeline.2.scales": [(1024, 64), (1024, 80)],
             "train_dataloader.dataset.pipeline.3.crop_size": (64, 64),
         }
         if "linear" in path:

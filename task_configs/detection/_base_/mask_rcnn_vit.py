@@ -28,15 +28,15 @@ model = dict(
         ),
         bbox_coder=dict(type="DeltaXYWHBBoxCoder"),
         loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
-        loss_bbox=dict(type="L1Loss", loss_weight=1.0),
+        loss_bbox=dict(type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0),
     ),
     roi_head=dict(
         type="StandardRoIHead",
         bbox_roi_extractor=dict(
             type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2),
+            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2, aligned=False),
             out_channels=256,
-            featmap_strides=[4, 8, 16, 32],
+            featmap_strides=[4, 8, 16, 32, 64],
         ),
         bbox_head=dict(
             type="Shared4Conv1FCBBoxHead",
@@ -49,13 +49,13 @@ model = dict(
             bbox_coder=dict(type="DeltaXYWHBBoxCoder", target_stds=[0.1, 0.1, 0.2, 0.2]),
             reg_class_agnostic=False,
             loss_cls=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
-            loss_bbox=dict(type="L1Loss", loss_weight=1.0),
+            loss_bbox=dict(type="SmoothL1Loss", beta=1 / 9, loss_weight=1.0),
         ),
         mask_roi_extractor=dict(
             type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2),
+            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2, aligned=False),
             out_channels=256,
-            featmap_strides=[4, 8, 16, 32],
+            featmap_strides=[4, 8, 16, 32, 64],
         ),
         mask_head=dict(
             type="FCNMaskHead",
@@ -73,7 +73,7 @@ model = dict(
                 type="MaxIoUAssigner",
                 pos_iou_thr=0.7,
                 neg_iou_thr=0.3,
-                min_pos_iou=0.3,
+                min_pos_iou=1e-6,  # an object's best anchor learns it, however small their overlap
                 match_low_quality=True,
             ),
             sampler=dict(type="RandomSampler", num=256, pos_fraction=0.5, add_gt_as_proposals=False),

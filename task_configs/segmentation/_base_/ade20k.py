@@ -6,9 +6,10 @@ train_pipeline = [
     dict(type="LoadAnnotations"),
     dict(
         type="RandomChoiceResize",
-        scales=list(range(256, 769, 16)),
-        resize_type="ResizeShortestEdge",
-        max_size=1024,
+        scales=[(1024, short) for short in range(256, 769)],  # at most 1024 px long
+        keep_ratio=True,
+        interpolation="bicubic",
+        backend="pillow",
     ),
     dict(type="RandomCrop", crop_size=(512, 512), cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
@@ -16,7 +17,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(512, 512), keep_ratio=False),
+    dict(type="Resize", scale=(512, 512), keep_ratio=False, interpolation="bicubic", backend="pillow"),
     # after Resize: the labels stay at the image's own resolution, and so does the evaluation
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
