@@ -145,7 +145,7 @@ def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
         shows_choice = key == task and any(figure.chosen for figure in figures.values())
         columns.append((figures, shows_choice))
         header += [_column_name(task, figures), "chosen"][: 1 + shows_choice]
-    header += ["samples", "PFLOPs", "CPU s", "wall s", "peak memory"]
+    header += ["samples", "FLOPs", "CPU s", "wall s", "peak memory"]
     lines = []
     for backbone in results.backbones:
         line = [backbone, results.description(backbone).get("objective") or "–"]
@@ -155,7 +155,7 @@ def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
         cost = results.cost(backbone)
         line += [
             _number(cost["samples"], ",.0f"),
-            _number(cost["flops"], ",.1f", 1e15),
+            _number(cost["flops"], ".2e"),
             _number(cost["cpu_seconds"], ",.0f"),
             _number(cost["seconds"], ",.0f"),
             _number(cost["peak_memory_bytes"], ".1f", 2**30, " GiB"),
