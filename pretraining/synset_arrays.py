@@ -20,6 +20,7 @@ IntArray = Any  # numpy.ndarray; NumPy and Arrow are imported only where they ar
 StringArray = Any  # pyarrow.StringArray
 _CHARACTERS_AT_ONCE = 1 << 25  # in Arrow's hands, where a word takes some 40 bytes
 _PLAIN = "^[a-z0-9]+(?:[-/|][a-z0-9]+)*$"  # a word that NLTK leaves whole
+_FEW = 16  # labels of a caption; up to so many, each is compared with each
 _UNDECIDED = -1  # the label of a chunk that needs its neighbours, or has several
 
 
@@ -50,11 +51,9 @@ class ArrayLabeller:
         import pyarrow
         import pyarrow.compute
 
-        try:
-            characters = len("".join(texts))  # which also sees at once whether all are text
-        except TypeError:
+        if not all(issubclass(kind, str) for kind in set(map(type, texts))):
             return _flat(self._labeller.label_many(texts))
-        if len(texts) > 1 and characters > _CHARACTERS_AT_ONCE:
+        if len(texts) > 1 and sum(map(len, texts)) > _CHARACTERS_AT_ONCE:
             half = len(texts) // 2
             (ends, values), (more_ends, more) = map(self, (texts[:half], texts[half:]))
             return numpy.concatenate((ends, ends[-1] + more_ends[1:])), numpy.concatenate((values, more))
@@ -77,7 +76,7 @@ class ArrayLabeller:
             found = [self._labeller.label_with_care(texts[row]) for row in again]
             ends, values = _replaced(ends, values, rows, again, found)
             rows = numpy.repeat(numpy.arange(len(texts)), numpy.diff(ends))
-        repeated = _repeated(rows, values)
+        repeated = _repeated(ends, rows, values)
         if repeated.any():
             values = values[~repeated]
             ends = ends - numpy.concatenate(([0], numpy.cumsum(repeated)))[ends]
@@ -153,21 +152,19 @@ def _numpy(array: Any) -> Any:
     return array.to_numpy(zero_copy_only=False)
 
 
-def _repeated(rows: IntArray, values: IntArray) -> IntArray:
+def _repeated(ends: IntArray, rows: IntArray, values: IntArray) -> IntArray:
     """Which values stand in the same row before."""
     import numpy
 
-    pairs = (rows << 24) | values  # offsets are below 2**24
-    ordered = numpy.sort(pairs)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    counts = numpy.diff(ends)
     repeated = numpy.zeros(len(values), dtype=bool)
-    if len(twice):
-        concerned = numpy.zeros(rows[-1] + 1, dtype=bool)
-        concerned[twice >> 24] = True
-        where = numpy.flatnonzero(concerned[rows])
-        _, first = numpy.unique(pairs[where], return_index=True)
-        repeated[where] = True
-        repeated[where[first]] = False
+    for step in range(1, min(_FEW, counts.max(initial=0))):
+        same = numpy.flatnonzero(values[step:] == values[:-step])
+        repeated[same[rows[same] == rows[same + step]] + step] = True
+    if (many := numpy.flatnonzero((counts > _FEW)[rows])).size:
+        _, first = numpy.unique((rows[many] << 24) | values[many], return_index=True)  # offsets: below 2**24
+        repeated[many] = True
+        repeated[many[first]] = False
     return repeated
 
 
