@@ -1,4 +1,4 @@
-"""COCO average precision: the twelve numbers, their bootstrap intervals, and what was found in each image."""
+"""COCO average precision: the twelve numbers, their intervals, and what was found in each image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.statistics import Interval
+from benchmark.statistics import Interval, splits, subsampled_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -25,6 +25,13 @@ objects; recall with 1, 10 and 100 detections per image, and by size."""
 
 _AREAS = ("all", "small", "medium", "large")
 _THRESHOLDS = 10
+_PRECISIONS = {
+    "mAP": ("all", slice(None)),
+    "mAP_50": ("all", slice(0, 1)),
+    "mAP_75": ("all", slice(5, 6)),
+    **{f"mAP_{area[0]}": (area, slice(None)) for area in _AREAS[1:]},
+}
+"""Name -> sizes of objects and IoU thresholds it is the mean over."""
 _RECALLS = np.linspace(0.0, 1.0, 101)
 
 
@@ -86,16 +93,22 @@ class Matches:
         Returns:
             The six precisions of `NAMES` in percent, [R] each; NaN where a resample has no such object.
         """
+        tables = self.class_precision(counts)
+        values = {name: tables[area][..., chosen] for name, (area, chosen) in _PRECISIONS.items()}
+        return {name: _mean(100.0 * table.reshape(len(table), -1)) for name, table in values.items()}
+
+    def class_precision(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """AP of each category, by size of objects: [R, categories, thresholds], NaN without such objects.
+
+        Args:
+            counts: [R, images], how often each image was drawn.
+        """
         counts = np.asarray(counts)
         by_area: dict[str, list[np.ndarray]] = {area: [] for area in _AREAS}
         for (_, area), group in self.groups.items():
             by_area[area].append(_precision(counts, *group))
         empty = np.full((len(counts), _THRESHOLDS), np.nan)
-        tables = {area: np.stack(tables or [empty], axis=1) for area, tables in by_area.items()}  # [R, K, T]
-        every = tables["all"]
-        values = {"mAP": every, "mAP_50": every[..., 0], "mAP_75": every[..., 5]}
-        values |= {f"mAP_{area[0]}": tables[area] for area in _AREAS[1:]}
-        return {name: _mean(100.0 * table.reshape(len(counts), -1)) for name, table in values.items()}
+        return {area: np.stack(tables or [empty], axis=1) for area, tables in by_area.items()}
 
     def table(self, kind: str) -> pandas.DataFrame:
         """One row per image: objects, detections, and objects found at IoU 0.5, 0.75 and on average."""
@@ -150,30 +163,27 @@ def match(annotations: Path, detections: list[dict[str, Any]], kind: str) -> Mat
     return Matches(image_ids, per_image, groups)
 
 
-def intervals(
-    matches: Matches, replicates: int = 300, confidence: float = 0.95, seed: int = 0
-) -> dict[str, Interval]:
-    """Percentile bootstrap over images of the six precisions, in percent, less the bootstrap's bias.
+def intervals(matches: Matches, seed: int = 0) -> dict[str, Interval]:
+    """Value, 95 % interval of the population's value, and bias of the six precisions, in percent.
 
-    A resample holds images several times, and detections that agree with each other raise its precision:
-    the mean over resamples lies above the estimate. Both percentiles are moved by that difference.
-    Undefined precisions (no object of the size) are left out. The matching is done once; only the
-    precision-recall curves are accumulated again.
+    See `benchmark.statistics.precision`. The matching is done once; only the precision-recall curves are
+    accumulated again, for halves and quarters of the images. Undefined precisions (no object of the size),
+    and those too rare for an interval, are left out.
     """
     images = len(matches.image_ids)
-    if images < 2:
-        raise ValueError(f"an interval needs at least two images to draw from, there are {images}")
-    generator = np.random.default_rng(seed)
-    counts = generator.multinomial(images, np.full(images, 1 / images), size=replicates)
-    point = matches.average_precision(np.ones((1, images), dtype=int))
-    drawn = matches.average_precision(counts)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    rows = splits(images, seed)
+    counts = np.concatenate([np.ones((1, images), dtype=int), *rows.values()])
+    tables = matches.class_precision(counts)
+    ends = np.cumsum([1, *(len(row) for row in rows.values())])
+    objects: dict[str, list[int]] = {area: [] for area in _AREAS}
+    for (_, area), group in matches.groups.items():
+        objects[area].append(int(group[3].sum()))
     found = {}
-    for name, (value,) in point.items():
-        if np.isfinite(value):
-            bias = np.nanmean(drawn[name]) - value
-            low, high = np.clip(np.nanquantile(drawn[name], tails) - bias, 0, 100)
-            found[name] = Interval(float(value), float(low), float(high))
+    for name, (area, thresholds) in _PRECISIONS.items():
+        table = 100 * tables[area][..., thresholds].mean(axis=2)  # [R, categories]
+        parts = {n: table[ends[i] : ends[i + 1]] for i, n in enumerate(rows)}
+        if objects[area] and (interval := subsampled_mean(table[0], parts, np.array(objects[area]))):
+            found[name] = interval
     return found
 
 
@@ -229,29 +239,46 @@ def _precision(
     """AP [R, T] of one category, as COCO accumulates it, for images drawn `counts` [R, images] times.
 
     Copies of an image are neighbours in the ranking, so that a block of copies counts as one step.
-    Precision is only read at correct detections, where it has its maxima.
+    Precision is only read at correct detections, where it has its maxima. COCO adds the greatest precision
+    from there on at each of 101 recalls: here each correct detection's counts as often as recalls are first
+    reached at it.
     """
     total = counts @ objects
     result = np.full((len(counts), len(correct)), np.nan)
     result[total > 0] = 0.0
-    size = max(1, 2**21 // max(len(image), 1))
+    if not correct.any():
+        return result
+    # The correct detections of all thresholds side by side, each threshold a segment of columns.
+    segment, places = np.nonzero(correct)
+    starts = np.flatnonzero(np.diff(segment, prepend=-1))
+    thresholds = segment[starts]
+    own = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(segment)))
+    # Greatest from the right, begun anew in each segment: all of one segment lies above all right of it.
+    raised = 2.0 * (len(starts) - own)
+    size = max(1, 2**22 // max(len(image), len(segment)))
     for start in range(0, len(counts), size):
         rows = slice(start, start + size)
         weight = counts[rows][:, image]
-        for t in range(len(correct)):
-            if not correct[t].any():
-                continue
-            hits = np.cumsum(weight[:, correct[t]], axis=1)
-            seen = np.cumsum(weight * counted[t], axis=1)[:, correct[t]]
-            # np.spacing(1) is what COCO's own code adds
-            precision = hits / (seen + np.spacing(1))
-            envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-            for r in range(len(hits)):
-                if total[start + r]:
-                    recall = hits[r] / total[start + r]
-                    reached = np.searchsorted(recall, _RECALLS, side="left")
-                    reached = reached[reached < hits.shape[1]]
-                    result[start + r, t] = envelope[r, reached].sum() / len(_RECALLS)
+        hits = np.cumsum(weight[:, places], axis=1)
+        before = np.where(starts > 0, hits[:, starts - 1], 0)
+        hits -= before[:, own]
+        if counted[thresholds].all():
+            seen = np.cumsum(weight, axis=1)[:, places]
+        else:
+            parts = [np.cumsum(weight * counted[t], axis=1)[:, places[segment == t]] for t in thresholds]
+            seen = np.concatenate(parts, axis=1)
+        # np.spacing(1) is what COCO's own code adds
+        precision = hits / (seen + np.spacing(1)) + raised
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1] - raised
+        # reached[r, h]: how many of the 101 recalls h objects found in resample r reach
+        recall = np.arange(hits.max() + 1) / np.maximum(total[rows], 1)[:, None]
+        reached = np.searchsorted(_RECALLS, recall, side="right")
+        steps = reached[np.arange(len(weight))[:, None], hits]
+        first = steps[:, starts].copy()
+        steps[:, 1:] -= steps[:, :-1].copy()
+        steps[:, starts] = first
+        found = np.add.reduceat(envelope * steps, starts, axis=1) / len(_RECALLS)
+        result[rows, thresholds] = np.where(total[rows, None] > 0, found, np.nan)
     return result
 
 

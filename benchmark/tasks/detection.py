@@ -10,6 +10,8 @@ from mmengine.config import Config
 
 from backbones.errors import UserError
 from benchmark.record import Metric
+from benchmark.statistics import FEWEST
+from benchmark.statistics.coverage import coverage
 from benchmark.tasks import coco_ap, openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.dataset_classes import coco_categories
@@ -22,11 +24,11 @@ class Detection(Task):
 
     Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder.
     Settings: ``keep_weights`` keeps the trained model as model.pth; ``validate`` looks at the validation
-    split where the config says so; ``replicates`` of the bootstrap.
+    split where the config says so.
     """
 
     def run(self, context: TaskContext) -> Outcome:
-        settings = {"keep_weights": True, "validate": True, "replicates": 300}
+        settings = {"keep_weights": True, "validate": True}
         cfg = openmmlab_runner.prepare(context, settings)
         truth = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)
@@ -35,7 +37,7 @@ class Detection(Task):
         for kind in ("bbox", "segm"):
             context.report(f"{kind} AP")
             detections = json.loads((context.out / RESULTS.format(kind=kind)).read_text(encoding="utf-8"))
-            found, table = measure(truth, detections, kind, settings["replicates"])
+            found, table = measure(truth, detections, kind)
             metrics |= found
             tables.append(table)
         openmmlab_runner.finish(runner, context.out, settings["keep_weights"])
@@ -92,20 +94,19 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
     return truth
 
 
-def measure(
-    truth: Path, detections: list[dict], kind: str, replicates: int
-) -> tuple[dict[str, Metric], pd.DataFrame]:
+def measure(truth: Path, detections: list[dict], kind: str) -> tuple[dict[str, Metric], pd.DataFrame]:
     """The twelve numbers, the six precisions with intervals, and what was found in each image."""
     values = coco_ap.evaluate(truth, detections, kind)
     matches = coco_ap.match(truth, detections, kind)
     images = len(matches.image_ids)
-    bounds = coco_ap.intervals(matches, replicates) if images > 1 else {}
+    bounds = coco_ap.intervals(matches) if images >= FEWEST else {}
     metrics = {}
     for name, value in values.items():
         metric = Metric(value=value, unit=name[:2].replace("mA", "AP"), n=images)
         if name in bounds:
             _, metric.low, metric.high, metric.bias = bounds[name]
-            metric.method, metric.truth = "bootstrap over images", "population of images"
+            metric.method, metric.truth = "sub-samples over images", "population of images"
+            metric.coverage = coverage(name, images, value)
         metrics[f"{kind}_{name}"] = metric
     return metrics, matches.table(kind)
 

@@ -17,6 +17,7 @@ from benchmark.image_folder import ImageFolder, batches, hold_out, read_split
 from benchmark.names import suggest
 from benchmark.record import Metric
 from benchmark.statistics import Interval, cluster_interval, wilson_interval
+from benchmark.statistics.coverage import coverage
 from benchmark.tasks.base import Outcome, Report, Task, TaskContext
 from benchmark.tasks.logistic import LinearClassifier, fit
 
@@ -287,5 +288,12 @@ def _hits(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray
 
 def _percent(interval: Interval, n: int, units: str, how: str) -> Metric:
     value, low, high = (100 * bound for bound in interval[:3])
-    truth = f"population of {units}"
-    return Metric(value=value, low=low, high=high, n=n, method=f"{how} over {units}", truth=truth)
+    return Metric(
+        value=value,
+        low=low,
+        high=high,
+        n=n,
+        method=f"{how} over {units}",
+        truth=f"population of {units}",
+        coverage=coverage(f"accuracy over {units}", n, value),
+    )

@@ -16,7 +16,8 @@ from backbones.errors import UserError
 from backbones.files import replacing
 from benchmark.names import suggest
 from benchmark.record import Metric
-from benchmark.statistics import bootstrap_sums
+from benchmark.statistics import mean_ratio
+from benchmark.statistics.coverage import coverage
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.dataset_classes import ade20k_classes, ade20k_kinds
@@ -30,13 +31,13 @@ class Segmentation(Task):
 
     Writes ``pixel_counts.npz`` into the cell's folder: per test image and class the pixels predicted,
     labelled, and both (`intersection`), at the image's own resolution. Settings: ``keep_weights`` keeps the
-    trained model as model.pth; ``replicates`` of the bootstrap; ``headline`` is the first metric of tables,
+    trained model as model.pth; ``headline`` is the first metric of tables,
     ``mIoU``, or ``mIoU_things`` or ``mIoU_stuff`` where the data say which class is which. The tables show
     all of these.
     """
 
     def run(self, context: TaskContext) -> Outcome:
-        settings = {"keep_weights": True, "validate": True, "replicates": 2000, "headline": "mIoU"}
+        settings = {"keep_weights": True, "validate": True, "headline": "mIoU"}
         cfg = openmmlab_runner.prepare(context, settings)
         classes = fill_in(cfg, context)
         kinds = ade20k_kinds(context.data)
@@ -47,7 +48,7 @@ class Segmentation(Task):
         openmmlab_runner.finish(runner, context.out, settings["keep_weights"])
         iou = class_iou(*(counts[key].sum(axis=0) for key in ("intersection", "predicted", "labelled")))
         names = classes or list(runner.test_dataloader.dataset.metainfo["classes"])
-        metrics = measure(counts, settings["replicates"], kinds)
+        metrics = measure(counts, kinds)
         if shown[0] not in metrics:
             raise UserError(
                 f"no test image shows a class that {shown[0]} is the mean of: change task.headline"
@@ -125,40 +126,37 @@ def class_iou(intersection: np.ndarray, predicted: np.ndarray, labelled: np.ndar
     return _ratio(intersection, predicted + labelled - intersection)
 
 
-def measure(
-    counts: dict[str, np.ndarray], replicates: int, kinds: list[str] | None = None
-) -> dict[str, Metric]:
+def measure(counts: dict[str, np.ndarray], kinds: list[str] | None = None) -> dict[str, Metric]:
     """mIoU, mAcc and aAcc in percent over all pixels of the test images, as MMSegmentation defines them.
 
-    With the `kinds` of the classes also mIoU_things and mIoU_stuff, the means over classes of one kind.
-    Intervals: percentile bootstrap over images. A class that is nowhere in a resample is left out of its
-    mean.
+    With the `kinds` of the classes also mIoU_things and mIoU_stuff, the means over classes of one kind;
+    without those of which no class is anywhere. Intervals are for the population of images (`mean_ratio`).
     """
-    stacked = np.concatenate([counts[key] for key in ("intersection", "predicted", "labelled")], axis=1)
-
-    def statistic(kind: str, chosen: np.ndarray | slice):
-        def value(sums: np.ndarray) -> np.ndarray:
-            both, predicted, labelled = (part[..., chosen] for part in np.split(sums, 3, axis=-1))
-            if kind == "aAcc":
-                return 100 * both.sum(axis=-1) / labelled.sum(axis=-1)
-            table = class_iou(both, predicted, labelled) if kind == "mIoU" else _ratio(both, labelled)
-            return 100 * np.nanmean(table, axis=-1)
-
-        return value
-
-    statistics = {kind: statistic(kind, slice(None)) for kind in ("mIoU", "mAcc", "aAcc")}
-    statistics |= {f"mIoU_{name}": statistic("mIoU", chosen) for name, chosen in _subsets(kinds).items()}
-    images = len(stacked)
+    both, predicted, labelled = (counts[key] for key in ("intersection", "predicted", "labelled"))
+    union = predicted + labelled - both
+    ratios = {
+        "mIoU": (both, union),
+        "mAcc": (both, labelled),
+        "aAcc": (both.sum(axis=1, keepdims=True), labelled.sum(axis=1, keepdims=True)),
+        **{f"mIoU_{name}": (both[:, chosen], union[:, chosen]) for name, chosen in _subsets(kinds).items()},
+    }
+    images = len(both)
     metrics = {}
-    for name, function in statistics.items():
-        value = float(function(stacked.sum(axis=0)))
-        if not np.isfinite(value):  # no class of the kind is anywhere
+    for name, (part, whole) in ratios.items():
+        value = 100 * _mean_ratio(part.sum(axis=0), whole.sum(axis=0))
+        if not np.isfinite(value):
             continue
         metrics[name] = metric = Metric(value=value, n=images)
         if images > 1:
-            _, metric.low, metric.high, metric.bias = bootstrap_sums(stacked, function, replicates)
-            metric.method, metric.truth = "bootstrap over images", "population of images"
+            _, metric.low, metric.high, metric.bias = (100 * bound for bound in mean_ratio(part, whole))
+            metric.method, metric.truth = "linearised over images", "population of images"
+            metric.coverage = coverage(name, images, value)
     return metrics
+
+
+def _mean_ratio(part: np.ndarray, whole: np.ndarray) -> float:
+    defined = whole > 0
+    return float((part[defined] / whole[defined]).mean()) if defined.any() else float("nan")
 
 
 def _subsets(kinds: list[str] | None) -> dict[str, np.ndarray]:

@@ -1,0 +1,46 @@
+"""What the constructions of intervals reached in simulated worlds, from a table that is in the package.
+
+``coverage.csv`` is written by ``python tests/calibration/coverage.py``; see METHODOLOGY.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from functools import cache
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("coverage.csv")
+CHOSEN = "chosen"
+"""How the table names the constructions that records use, among others that were tried."""
+
+
+def coverage(metric: str, units: int, value: float) -> float | None:
+    """Share of simulated test sets, in percent, whose interval held the population's value.
+
+    Args:
+        metric: ``mAP``, ``mAP_50``, ``mIoU``, ``accuracy over classes`` ...
+        units: number of test images (classes).
+        value: of the metric, in percent.
+
+    Returns:
+        Mean over the families of worlds, of each the world of the number of units and the true value nearest
+        to these; None for a metric that was not simulated.
+    """
+    nearest: dict[str, tuple[float, float]] = {}
+    for family, its_units, its_value, reached in _table().get(metric, []):
+        # A factor of two in units counts as much as ten percent of the scale.
+        far = abs(math.log2(units / its_units)) + abs(value - its_value) / 10
+        nearest[family] = min(nearest.get(family, (math.inf, 0.0)), (far, reached))
+    return round(sum(reached for _, reached in nearest.values()) / len(nearest), 1) if nearest else None
+
+
+@cache
+def _table() -> dict[str, list[tuple[str, int, float, float]]]:
+    found: dict[str, list[tuple[str, int, float, float]]] = {}
+    with TABLE.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["construction"] == CHOSEN:
+                entry = (row["family"], int(row["units"]), float(row["truth"]), float(row["coverage"]))
+                found.setdefault(row["metric"], []).append(entry)
+    return found
