@@ -306,8 +306,8 @@ def test_labels_of_other_captions_or_another_version_name_the_command(pairs, con
     with pytest.raises(UserError, match=rf"other captions than {shard} holds now: .*label {folder}`"):
         pretrain(config, tmp_path / "out", {"pairs": pairs})
     shard.write_bytes(before)  # the same captions at another time
-    monkeypatch.setattr("pretraining.labelling.PROTOCOL", 2)
-    with pytest.raises(UserError, match=rf"version 1 of the labelling, this is 2: .*label {folder}`"):
+    monkeypatch.setattr("pretraining.labelling.PROTOCOL", 99)
+    with pytest.raises(UserError, match=rf"version [0-9]+ of the labelling, this is 99: .*label {folder}`"):
         pretrain(config, tmp_path / "out", {"pairs": pairs})
     assert not (tmp_path / "out" / "backbone.json").exists()
 
