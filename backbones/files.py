@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; results are to be shared
+        os.chmod(temporary, 0o666 & ~umask())  # mkstemp makes private files; results are to be shared
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -66,7 +66,8 @@ def tail(path: Path, lines: int = 20, start: int = 0) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The bits of permission that this process leaves out of new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -59,6 +59,9 @@ class ResumableRunner(Runner):
         checkpoint = read_checkpoint(Path(filename))
         model = self.model.module if is_model_wrapper(self.model) else self.model
         _check_fits(checkpoint, model, self.optim_wrapper)
+        for hook in self.hooks:
+            if hasattr(hook, "ema_model"):
+                _check_state(checkpoint.get("ema_state_dict"), hook.ema_model, "its averaged weights")
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
         self._has_loaded = True
@@ -154,14 +157,17 @@ def _number(name: str) -> int | None:
 
 def _check_fits(checkpoint: dict[str, Any], model: nn.Module, optim_wrapper: Any) -> None:
     """Refuse another model's checkpoint before anything is loaded from it."""
-    state = model.state_dict()
-    loaded = checkpoint["state_dict"]
-    if loaded.keys() != state.keys() or any(
-        not isinstance(loaded[name], torch.Tensor) or loaded[name].shape != value.shape
-        for name, value in state.items()
-    ):
-        raise BadCheckpoint("its weights are another model's")
+    _check_state(checkpoint["state_dict"], model, "its weights")
     groups = checkpoint["optimizer"].get("param_groups")
     expected = [len(group["params"]) for group in optim_wrapper.optimizer.param_groups]
     if not isinstance(groups, list) or [len(group["params"]) for group in groups] != expected:
         raise BadCheckpoint("its optimizer trains other parameters")
+
+
+def _check_state(loaded: Any, model: nn.Module, what: str) -> None:
+    state = model.state_dict()
+    if not isinstance(loaded, dict) or loaded.keys() != state.keys():
+        raise BadCheckpoint(f"{what} are another model's")
+    for name, value in state.items():
+        if not isinstance(loaded[name], torch.Tensor) or loaded[name].shape != value.shape:
+            raise BadCheckpoint(f"{what} are another model's")

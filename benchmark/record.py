@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from benchmark import PROJECT
 from pretraining.machine import processor
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a field changes its meaning. Older records are read, newer ones are refused by name."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.digest import digest
 from backbones.errors import UserError
+from backbones.files import read_json, write_json
 from benchmark import PROJECT, tasks
 from benchmark.configs import CONFIGS, check_data_names, find_config, override_words, plain, read_config
 from benchmark.fingerprint import data_digest, influential
@@ -128,7 +129,7 @@ class Pretraining:
         """
         if seed == 0:
             return self
-        own = self.overrides.get("seed", read_config(self.config).get("seed", 0))
+        own = self.overrides["seed"] if "seed" in self.overrides else read_config(self.config).get("seed", 0)
         overrides = {**self.overrides, "seed": own + seed}
         name, out = f"{self.name}-seed{seed}", self.out.with_name(f"{self.out.name}-seed{seed}")
         return replace(self, name=name, overrides=overrides, out=out)
@@ -167,14 +168,18 @@ class Suite:
 
     def cells(self) -> list[Cell]:
         """All cells, task by task, so that a first comparison is complete as early as possible."""
-        made = {entry.backbone: entry for entry in self.pretraining}
+        made = {
+            (entry.backbone, seed): entry.repeated(seed)
+            for seed in {first for first, _ in self._repeats()}
+            for entry in self.pretraining
+        }
         cells: dict[Path, Cell] = {}
         for task in self.tasks:
             for pretraining_seed, seed in self._repeats():
                 for name, spec in self.backbones.items():
                     place = (task, seed, self.data_of(task), self.results)
-                    if spec in made:
-                        spec = made[spec].repeated(pretraining_seed).backbone
+                    if (spec, pretraining_seed) in made:
+                        spec = made[spec, pretraining_seed].backbone
                         place += (pretraining_seed,)
                     cell = Cell(self.name, name, spec, *place)
                     cells.setdefault(cell.folder, cell)  # what is not pre-trained here is there once per seed
@@ -267,10 +272,8 @@ def load_suite(
         pretraining=pretraining,
         backbones={str(key): _placed(value, places) for key, value in config["backbones"].items()},
         tasks=[_suite_task(path, value) for value in config["tasks"]],
-        seeds=seeds if seeds is not None else int(config.get("seeds", 1)),
-        pretraining_seeds=(
-            pretraining_seeds if pretraining_seeds is not None else config.get("pretraining_seeds")
-        ),
+        seeds=config.get("seeds", 1) if seeds is None else seeds,
+        pretraining_seeds=config.get("pretraining_seeds") if pretraining_seeds is None else pretraining_seeds,
     )
     read = {task.data_name for task in suite.tasks} | ({"pairs"} if pretraining else set())
     check_data_names(data or {}, read, f"suite {suite.name}")
@@ -279,13 +282,30 @@ def load_suite(
     return suite
 
 
+def remember_repeats(suite: Suite) -> None:
+    """Note how many seeds a suite was run with, for `as_last_run`."""
+    write_json(suite.folder / _REPEATS, [suite.seeds, suite.pretraining_seeds])
+
+
+def as_last_run(suite: Suite) -> Suite:
+    """The suite with as many seeds as it was last run with."""
+    match read_json(suite.folder / _REPEATS):
+        case [int(seeds), int() | None as pretraining_seeds]:
+            return replace(suite, seeds=seeds, pretraining_seeds=pretraining_seeds)
+    return suite
+
+
 def list_suites() -> list[str]:
     """Names of the suites that come with the project."""
     return sorted(path.stem for path in (CONFIGS / "suites").glob("*.py") if path.stem != "__init__")
 
 
+_REPEATS = "repeats.json"
 _SUITE_KEYS = frozenset(
-    {"backbones", "tasks", "seeds", "data", "prepare", "vocabulary", "pretraining"} | {"pretraining_seeds"}
+    {
+        *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),
+        "pretraining",
+    }
 )
 
 
@@ -325,8 +345,8 @@ def _folder(text: str) -> Path:
 
 def _check(suite: Suite) -> None:
     for option, number in (("--seeds", suite.seeds), ("--pretraining-seeds", suite.pretraining_seeds)):
-        if number is not None and number < 1:
-            raise UserError(f"{option} {number}: at least one seed is needed")
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise UserError(f"{option} {number}: at least one seed is needed, in whole numbers")
     names = [entry.name for entry in suite.pretrainings()]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two pre-trainings are called {repeated.pop()}: rename one")

@@ -13,19 +13,18 @@ from pretraining.objectives import ImageTextBatch
 
 
 def flops_per_image(model: ImageTextModel, image_size: int, batch_size: int) -> dict[str, float]:
-    """Floating-point operations of one training step per image, counted by PyTorch on a copy of the model.
+    """Floating-point operations of one training step per image, counted by PyTorch on a copy without memory.
 
     A multiply-add counts as two. ``backbone`` and ``head`` are the forward passes of the ViT and of the
     objective (text tower, classifier, similarities); ``total`` is forward and backward of everything.
 
     Args:
-        model: on the CPU or a GPU; it is not changed.
+        model: on any device; it is not changed.
         image_size: pixels per side.
         batch_size: images of the step that is counted.
     """
-    model = copy.deepcopy(model)
-    device = next(model.parameters()).device
-    batch = _blank_batch(model, image_size, batch_size).to(device)
+    model = copy.deepcopy(model).to("meta")  # shapes alone: nothing is computed
+    batch = _blank_batch(model, image_size, batch_size).to("meta")
     # fused attention kernels are not counted on every device; the plain one always is
     with sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as forward, torch.no_grad():

@@ -7,10 +7,12 @@ the next result is complete; what was there is moved to ``.superseded/``, never 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from backbones.errors import UserError
-from backbones.files import read_json, write_json
+from backbones.files import read_json, umask, write_json
 
 PROGRESS = Path("training", "progress.json")
 """Where a running pre-training tells how far it is, below its folder."""
@@ -30,15 +32,34 @@ def claim(out: Path, fingerprint: str) -> Path:
     """
     training = Path(out) / "training"
     owner = read_json(training / _MARK)
-    if training.exists() and owner is None and (not training.is_dir() or any(training.iterdir())):
-        raise UserError(
-            f"{training} was not made by a pre-training: move it away or name another folder with --out"
-        )
     if owner is not None and owner != fingerprint:
+        for checkpoint in training.glob("iter_*.pth"):  # unfinished, and by far the largest files
+            checkpoint.unlink()
         _set_aside(out, [training])
-    training.mkdir(parents=True, exist_ok=True)
-    write_json(training / _MARK, fingerprint)
+        owner = None
+    if owner is None:
+        # put in place with its mark, so that no moment leaves a folder that nobody seems to have made
+        Path(out).mkdir(parents=True, exist_ok=True)
+        marked = Path(tempfile.mkdtemp(prefix=".training.", dir=out))
+        write_json(marked / _MARK, fingerprint)
+        marked.chmod(0o777 & ~umask())
+        try:
+            os.rename(marked, training)
+        except OSError:  # it is there and not empty
+            shutil.rmtree(marked)
+            if read_json(training / _MARK) != fingerprint:  # unless another process of this run made it
+                raise UserError(
+                    f"{training} was not made by a pre-training: move it away, or name another --out folder"
+                ) from None
     return training
+
+
+def collect(training: Path) -> Path:
+    """An empty folder in ``training/`` for the files of a complete result, before they are published."""
+    finished = Path(training) / "finished"
+    shutil.rmtree(finished, ignore_errors=True)
+    finished.mkdir()
+    return finished
 
 
 def publish(finished: Path, out: Path) -> None:
@@ -50,7 +71,7 @@ def publish(finished: Path, out: Path) -> None:
     for name in reversed(_FINISHED):
         if (Path(finished) / name).exists():
             os.replace(Path(finished) / name, Path(out) / name)
-    Path(finished).rmdir()
+    shutil.rmtree(finished)
 
 
 def _set_aside(out: Path, paths: list[Path]) -> None:

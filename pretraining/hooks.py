@@ -250,6 +250,12 @@ class HistoryHook(Hook):
     def after_train(self, runner: Any) -> None:
         self.write()
 
+    @property
+    def validation(self) -> dict[str, float]:
+        """What the last validation found; empty without one."""
+        found = ({k: v for k, v in row.items() if k.startswith("val_")} for row in reversed(self.rows))
+        return next(filter(None, found), {})
+
     def write(self) -> None:
         """Write the rows collected so far, all columns that any row has."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))

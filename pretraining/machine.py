@@ -20,6 +20,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def world_size() -> int:
+    """How many processes train together, known before they have found each other (torchrun says it)."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+
+
 def available_memory() -> int | None:
     """Bytes that can still be had, by the system and by the control group (a container's limit)."""
     limits = []

@@ -75,7 +75,8 @@ def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe
 
     Args:
         config: a Python config; its header docstring says what it reproduces.
-        overrides: values that replace the config's, keys as ``optimizer.lr``.
+        overrides: values that replace the config's, keys as ``optimizer.lr``; ``+`` before a key that is not
+            in the config is understood, and not needed.
 
     Raises:
         UserError: the file is missing, is no config, or has an unknown or impossible value.
@@ -87,7 +88,7 @@ def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe
     try:
         loaded = Config.fromfile(str(config))
         if overrides:
-            loaded.merge_from_dict(overrides)
+            loaded.merge_from_dict({key.removeprefix("+"): value for key, value in overrides.items()})
         values = loaded.to_dict()
     except Exception as error:  # a config is code: whatever it raises is for its author
         raise UserError(f"{config} is no readable config ({type(error).__name__}: {error})") from error

@@ -53,7 +53,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"|wan(?=na\s))(not|'ye|me|na|ta|'n)",
             r" \1 \2 ",
         ),
-        (r"(?i)(?<= )('t)(is|was)\b", r"\1 \2 "),
+        (r"(?i)(?<= )('t)(is)\b", r"\1 \2 "),
+        (r"(?i)(?<= )('t)(was)\b", r"\1 \2 "),
     )
 )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -35,7 +35,7 @@ from pretraining.hooks import (
     peak_memory_bytes,
 )
 from pretraining.labelling import check_sidecar, read_sidecar, sidecar_path
-from pretraining.machine import software
+from pretraining.machine import software, world_size
 from pretraining.model import ImageTextModel
 from pretraining.objectives import OBJECTIVES, Objective
 from pretraining.recipe import Recipe, fingerprint, load_recipe
@@ -96,21 +96,20 @@ def pretrain(
         write_json(out / folder.PROGRESS, values)
         report(progress_line(values))
 
-    world = get_world_size()
+    world = world_size()
+    flops = flops_per_image(model, recipe.image_size, min(recipe.batch_size, 32))
+    mined = _labelling_seconds(pairs) if vocabulary is not None else None
     history = HistoryHook(training / "history.csv", recipe.batch_size * world, recipe.iterations, cost, tell)
     runner = _build_runner(recipe, model, vocabulary, pairs, training, [cost, WaitHook(cost), history])
     device = next(model.parameters()).device
     forget_peak_memory(device)
     runner.train()
 
-    trained = runner.model.module if is_model_wrapper(runner.model) else runner.model
     ema = next(hook for hook in runner.hooks if hasattr(hook, "ema_model")).ema_model.module
     if is_main_process():
         memory = peak_memory_bytes(device)  # of training: what follows is not part of it
-        flops = flops_per_image(trained, recipe.image_size, min(recipe.batch_size, 32))
-        complete = training / "finished"
-        complete.mkdir(exist_ok=True)
-        os.replace(history.path, complete / "history.csv")
+        complete = folder.collect(training)
+        shutil.copy(history.path, complete / "history.csv")
         if vocabulary is not None:
             vocabulary.save(complete / "vocabulary.csv")
             ema.vit.synset_classifier = ema.objective.synset_classifier(tuple(vocabulary.synsets))
@@ -128,12 +127,12 @@ def pretrain(
                 "recipe": recipe.model_dump(mode="json"),
                 "config": Path(config).name,
                 "command": command,
-                "validation": {k: v for k, v in history.rows[-1].items() if k.startswith("val_")},
+                "validation": history.validation,
                 "cost": {
                     "samples": samples,
                     "seconds": cost.seconds,
                     "cpu_seconds": cost.cpu_seconds,
-                    "labelling_seconds": _labelling_seconds(pairs) if vocabulary is not None else None,
+                    "labelling_seconds": mined,
                     "images_per_second": samples / cost.seconds,
                     "waiting_for_data_seconds": cost.data_seconds,
                     "peak_memory_bytes": memory,
@@ -148,9 +147,8 @@ def pretrain(
             },
         )
         folder.publish(complete, out)
-        for checkpoint in training.glob("*.pth"):
-            checkpoint.unlink()
-        (training / "last_checkpoint").unlink(missing_ok=True)
+        for file in (*training.glob("*.pth"), training / "last_checkpoint", history.path):
+            file.unlink(missing_ok=True)
     return out
 
 
@@ -254,7 +252,7 @@ def _build_runner(
         recipe.shuffle_buffer,
     )
     loading = {"batch_size": None, "pin_memory": torch.cuda.is_available()}
-    workers = min(recipe.num_workers, len(train_shards) // get_world_size())
+    workers = min(recipe.num_workers, len(train_shards) // world_size())
     settings: dict[str, Any] = {
         "train_dataloader": DataLoader(
             stream, num_workers=workers, persistent_workers=workers > 0, **loading

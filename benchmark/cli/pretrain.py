@@ -33,6 +33,7 @@ def command(
     """
     from rich.console import Console
 
+    from backbones.errors import UserError
     from benchmark.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
     from benchmark.console import Display
     from benchmark.interrupt import stoppable
@@ -43,7 +44,10 @@ def command(
     folder = (out or RESULTS / "pretrain" / path.stem).expanduser().absolute()
     places = parse_data(data)
     check_data_names(places, ["pairs"], "pre-training")
-    places.setdefault("pairs", RESULTS / "data" / "demo" / "pairs")
+    if "pairs" not in places:
+        if not path.stem.startswith("demo_"):
+            raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
+        places["pairs"] = RESULTS / "data" / "demo" / "pairs"
     recipe = load_recipe(path, values)
     console = Console(stderr=not dry_run)
     if dry_run:

@@ -35,11 +35,13 @@ def command(
     from backbones.errors import UserError
     from benchmark.names import slug
     from benchmark.reporting.results import of_folder, of_suite
-    from benchmark.suite import load_suite
+    from benchmark.suite import as_last_run, load_suite
 
     folder = results_folder(results)
     try:
         loaded = load_suite(suite, folder, seeds, pretraining_seeds=pretraining_seeds)
+        if seeds is pretraining_seeds is None:
+            loaded = as_last_run(loaded)
     except UserError:
         # Suites without a config: single runs, and suites whose file is no longer there.
         if not (folder / slug(suite)).is_dir():

@@ -30,9 +30,10 @@ def command(
     from benchmark.launchers.local import LocalLauncher, default_slots
     from benchmark.pipeline import run_suite
     from benchmark.reporting.results import of_suite
-    from benchmark.suite import load_suite
+    from benchmark.suite import load_suite, remember_repeats
 
     suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data), pretraining_seeds)
+    remember_repeats(suite)
     with stoppable(), Display() as display:
         records = run_suite(suite, LocalLauncher(jobs or default_slots()), display, retry_failed)
     found = of_suite(suite, records)

@@ -32,7 +32,7 @@ NAMES = {
 COST_AXES = (
     ("samples", "samples, thousands", 1e3),
     ("flops", "FLOPs", 1),
-    ("cpu_seconds", "CPU seconds of this machine", 1),
+    ("cpu_seconds", "CPU seconds of this machine, mining of labels included", 1),
     ("seconds", "wall seconds (not timed in turns: no speed-up)", 1),
 )
 

@@ -35,6 +35,12 @@ class Row:
     record: Record | None
     status: str
 
+    @property
+    def repetition(self) -> str:
+        """Its seeds in words."""
+        first = f"pre-training seed {self.pretraining_seed}, " if self.pretraining_seed else ""
+        return f"{first}seed {self.seed}"
+
 
 class Column(NamedTuple):
     """One metric of one task; `metric` is None while no cell of the task is done. `key` names its files."""
@@ -130,6 +136,9 @@ class Results:
         if not done:
             return Figure(status, error=error)
         name = name or done[0].primary
+        done = [record for record in done if name in record.metrics]
+        if not done:
+            return Figure("missing")
         headlines = [record.metrics[name] for record in done]
         by_pretraining: dict[int | None, list[float]] = {}
         for record, metric in zip(done, headlines, strict=True):
@@ -152,7 +161,7 @@ class Results:
                 notes += row.record.notes
             elif row.status == "failed":
                 notes.append(
-                    f"{row.backbone} on {row.task}, seed {row.seed}, failed: {_first_line(row.record.error)}"
+                    f"{row.backbone} on {row.task}, {row.repetition}, failed: {_first_line(row.record.error)}"
                 )
         notes += [note for task in self.tasks if (note := self._truth_note(task))]
         notes += self._seed_notes() + self._cost_notes()
@@ -188,16 +197,22 @@ class Results:
             if (seconds := cost["labelling_seconds"]) is not None:
                 notes.append(
                     f"{name}: mining the labels of the training captions took {seconds:,.1f} s of one core, "
-                    "once for all trainings on them: part of the objective's cost, not of its seconds."
+                    "once for all trainings on them; it is part of the CPU seconds, not of the wall seconds."
                 )
         return notes
 
     def cost(self, backbone: str) -> dict[str, float | None]:
-        """What a backbone's pre-training cost, mean over its seeds; None for what is not known."""
+        """What a backbone's pre-training cost, mean over its seeds; None for what is not known.
+
+        ``cpu_seconds`` are with those of mining labels.
+        """
         by_seed = {}
-        for row in self.rows:
-            if row.backbone == backbone and row.record:
-                by_seed[row.pretraining_seed] = row.record.backbone.description.get("cost") or {}
+        records = [row.record for row in self.rows if row.backbone == backbone and row.record]
+        for record in sorted(records, key=lambda record: record.finished):
+            if cost := record.backbone.description.get("cost"):
+                mined = cost.get("labelling_seconds") or 0.0
+                with_mining = {"cpu_seconds": cost["cpu_seconds"] + mined} if "cpu_seconds" in cost else {}
+                by_seed[record.pretraining_seed] = {**cost, **with_mining}
         found = {}
         for key in COSTS:
             values = [cost[key] for cost in by_seed.values() if cost.get(key) is not None]

@@ -145,7 +145,7 @@ def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
         shows_choice = key == task and any(figure.chosen for figure in figures.values())
         columns.append((figures, shows_choice))
         header += [_column_name(task, figures), "chosen"][: 1 + shows_choice]
-    header += ["samples", "FLOPs", "CPU s", "wall s", "peak memory"]
+    header += [f"pre-training {name}" for name in ("samples", "FLOPs", "CPU s", "wall s", "memory")]
     lines = []
     for backbone in results.backbones:
         line = [backbone, results.description(backbone).get("objective") or "–"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +13,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from backbones.errors import UserError
+from pretraining.machine import world_size
 
 _LOOPS = {"EpochBasedTrainLoop": "AccumulatingEpochLoop", "IterBasedTrainLoop": "AccumulatingIterLoop"}
 _ELSE = "or scale the learning rate by --set auto_scale_lr.enable=True"
-
-
-def world_size() -> int:
-    """The number of processes that train together, known before they have found each other."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
 
 
 def accumulate(cfg: Config) -> int:
@@ -53,7 +48,9 @@ def accumulate(cfg: Config) -> int:
             f"the recipe's batch of {batch} images is not made of {images} images x {processes} processes: "
             f"{_remedy(batch, images, processes)}, {_ELSE}"
         )
-    loop = cfg.train_cfg.get("type") or ("Epoch" if cfg.train_cfg.get("by_epoch", True) else "Iter")
+    loop = getattr(cfg.train_cfg.get("type"), "__name__", cfg.train_cfg.get("type")) or (
+        "Epoch" if cfg.train_cfg.get("by_epoch", True) else "Iter"
+    )
     loop = loop if loop.endswith("Loop") else f"{loop}BasedTrainLoop"
     if loop not in _LOOPS:
         raise UserError(

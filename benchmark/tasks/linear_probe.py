@@ -165,7 +165,9 @@ def calibrate(vit: ViT, train: ImageFolder, workers: int, device: str) -> None:
     """
     if norms_without_statistics(vit):
         some = np.linspace(0, len(train) - 1, min(len(train), CALIBRATION_IMAGES)).round().astype(int)
-        # the size of these batches has a say in the statistics, so that it is nobody's to choose
+        # Images come class by class, and a batch of one class would hide how classes differ. The size of the
+        # batches has a say, too, so that it is nobody's to choose.
+        some = np.random.default_rng(0).permutation(some)
         read = batches(train.subset(some), vit.preprocessing, CALIBRATION_BATCH, workers)
         calibrate_norms(vit, (pixels.to(device) for pixels, _ in read))
 

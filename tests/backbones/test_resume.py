@@ -99,6 +99,15 @@ def killed(tmp_path):
     return folder
 
 
+def test_averaged_weights_of_another_model_are_left_aside_before_anything_is_loaded(killed):
+    checkpoint = torch.load(killed / "iter_6.pth", weights_only=True)
+    name = next(iter(checkpoint["ema_state_dict"]))
+    del checkpoint["ema_state_dict"][name]
+    torch.save(checkpoint, killed / "iter_6.pth")
+    _, seen = train(killed)
+    assert seen == list(range(5, 13))  # from iter_4.pth
+
+
 def test_a_checkpoint_is_tensors_and_plain_values_and_a_resumed_run_ends_as_an_unbroken_one(killed, tmp_path):
     torch.load(killed / "iter_6.pth", weights_only=True)  # no allow-list
     whole, _ = train(tmp_path / "whole")

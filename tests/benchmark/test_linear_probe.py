@@ -78,6 +78,22 @@ def test_random_stems_are_calibrated_on_training_images(tmp_path, monkeypatch):
         torch.testing.assert_close(embed.norm1.running_mean, embed.conv1(pixels).mean((0, 2, 3)))
 
 
+def test_calibration_sees_how_classes_differ(tmp_path, monkeypatch):
+    """Images come class by class: in batches of neighbours the variance between classes would be lost."""
+    from backbones import load_backbone
+
+    draw_images(tmp_path, (("train", 12),))
+    vit = load_backbone("random:vit_nano_conv16")
+    train = read_split(tmp_path, "train")
+    monkeypatch.setattr("benchmark.tasks.linear_probe.CALIBRATION_BATCH", 12)
+    calibrate(vit, train, 0, "cpu")
+    pixels = torch.cat([pixels for pixels, _ in batches(train, vit.preprocessing, 36, 0)])
+    embed = vit.trunk.patch_embed
+    with torch.no_grad():
+        whole = embed.conv1(pixels).var((0, 2, 3))
+    assert ((embed.norm1.running_var / whole - 1).abs() < 0.25).all()
+
+
 @pytest.mark.parametrize("l2", [1.0, 1e-2, 1e-4])
 def test_the_solver_is_scikit_learns(l2):
     from sklearn.linear_model import LogisticRegression

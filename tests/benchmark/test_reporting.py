@@ -253,11 +253,27 @@ def test_cost_is_the_mean_over_pre_trainings_and_mining_is_told(results_of):
         {"cpu_seconds": 300.0, "labelling_seconds": 4.0},
     )
     results = results_of(*(made(seed, **cost) for seed, cost in enumerate(costs)))
-    assert results.cost("catlip")["cpu_seconds"] == 200.0
+    assert results.cost("catlip")["cpu_seconds"] == 204.0
     assert results.backbones == {"catlip": "run:0"}
     notes = results.all_notes()
     assert any("mining the labels of the training captions took 4.0 s" in note for note in notes)
     assert any("wall seconds depend on what else the machine did" in note for note in notes)
+
+
+def test_a_record_without_a_cost_hides_no_other_records_cost(results_of):
+    other = TaskInfo(name="detect", type="t", config="c", config_digest="c", protocol=1)
+    unknown = BackboneInfo(name="clip", spec="run:clip", description={})
+    blocked = failed("clip").model_copy(update={"task": other, "backbone": unknown})
+    assert results_of(record("clip"), blocked).cost("clip")["seconds"] == COST["seconds"]
+
+
+def test_a_metric_that_one_backbone_lacks_is_missing_there_alone(results_of):
+    metrics = {name: Metric(value=50.0) for name in ("mIoU", "mIoU_stuff")}
+    both = record("clip", primary="mIoU", also=["mIoU_stuff"], metrics=metrics)
+    one = record("catlip", primary="mIoU", metrics={"mIoU": Metric(value=40.0)})
+    results = results_of(both, one)
+    assert results.figure("catlip", "probe", "mIoU_stuff").metric is None
+    assert "missing" in shown(results)
 
 
 def test_the_cost_is_drawn_in_samples_flops_and_two_kinds_of_seconds(results_of):

@@ -75,6 +75,15 @@ def test_every_help_shows_an_example(command, capsys, monkeypatch):
     assert "Example: python run_suite.py" in " ".join(out.split())
 
 
+def test_a_config_of_ones_own_does_not_silently_train_on_the_demos_pairs(tmp_path, capsys):
+    config = tmp_path / "mine.py"
+    config.write_text(
+        'objective = dict(type="clip")\noptimizer = dict(lr=1e-3)\nsamples = 8\nbatch_size = 8\n'
+    )
+    assert main(["pretrain", str(config), "--out", str(tmp_path / "out")]) == 2
+    assert "give their folder as --data pairs=PATH" in capsys.readouterr().err
+
+
 def wrong(*arguments: str) -> list[str]:
     return list(arguments)
 

@@ -72,6 +72,7 @@ def test_words_and_tokens_are_those_of_nltk_on_many_drawn_captions() -> None:
         ("'dog house' 'a-b 'e. 's", ["'dog", "house", "a-b", "e", "'s"]),  # only a letter leaves its quote
         ("'dog's 'tis 'tisn't 'tissue", ["'dog", "'s", "'t", "is", "'t", "is", "n't", "'tissue"]),
         ("rock'a rock'n d'y", ["rock", "a", "rock'n", "d", "y"]),
+        ("'tis'twas", ["'t", "is", "'t", "was"]),
         ("dog's\t'tis\ncat's", ["dog's", "'tis", "cat", "'s"]),  # only a space parts them
         ("the dog. the cat.", ["the", "dog", "the", "cat"]),
         ("e. coli in vitamin e.", ["e.", "coli", "in", "vitamin", "e"]),  # an initial keeps its period

@@ -169,6 +169,53 @@ def test_a_failed_rerun_leaves_the_finished_backbone(pairs, config, tmp_path):
     assert [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in kept] == [before]
 
 
+@pytest.mark.parametrize("leftover", [True, False])
+def test_a_run_that_ended_while_it_was_published_is_published_by_the_next(
+    pairs, config, tmp_path, monkeypatch, leftover
+):
+    import pretraining.train as train
+
+    def full(folder, *args):
+        if leftover:
+            (folder / ".weights.killed.safetensors").write_bytes(b"torn")
+        raise OSError("no space left")
+
+    data, out = {"pairs": pairs}, tmp_path / "out"
+    overrides = {"samples": 64}  # the last step, 8, is a checkpoint
+    with monkeypatch.context() as patch:
+        patch.setattr(train.run_folder, "save", full)
+        with pytest.raises(OSError, match="no space left"):
+            pretrain(config, out, data, overrides)
+    assert not finished(config, out, data, overrides)
+    pretrain(config, out, data, overrides)
+    assert finished(config, out, data, overrides)
+    assert pd.read_csv(out / "history.csv").step.tolist() == list(range(1, 9))
+    assert json.loads((out / "backbone.json").read_text())["validation"]["val_loss"] > 0
+    assert {path.name for path in out.iterdir()} == {
+        *("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv", "training")
+    }
+
+
+def test_a_fresh_training_folder_is_marked_from_its_first_moment(tmp_path, monkeypatch):
+    from pretraining import folder
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.claim(tmp_path / "out", "mark")
+    training = folder.claim(tmp_path / "out", "mark")
+    assert folder.claim(tmp_path / "out", "mark") == training  # as a second process would
+    (training / "iter_4.pth").write_bytes(b"large")
+    (training / "notes.txt").write_text("mine")
+    folder.claim(tmp_path / "out", "another")
+    assert not (training / "iter_4.pth").exists() and not (training / "notes.txt").exists()
+    kept = tmp_path / "out" / ".superseded" / "1" / "training"
+    assert (kept / "notes.txt").read_text() == "mine" and not (kept / "iter_4.pth").exists()
+
+
 def test_a_training_folder_of_somebody_else_is_refused_and_left_alone(pairs, config, tmp_path):
     theirs = tmp_path / "out" / "training" / "thesis.txt"
     theirs.parent.mkdir(parents=True)
@@ -215,7 +262,7 @@ def test_peak_memory_is_that_of_training_alone(pairs, config, tmp_path, monkeypa
         monkeypatch.setattr(train, name, noted)
     monkeypatch.setattr(train._QuietRunner, "train", _then(order, train._QuietRunner.train))
     pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 16})
-    assert order == ["forget_peak_memory", "train", "peak_memory_bytes", "flops_per_image"]
+    assert order == ["flops_per_image", "forget_peak_memory", "train", "peak_memory_bytes"]
 
 
 def _then(order, original):
@@ -317,6 +364,21 @@ def test_missing_data_and_configs_are_named(config, tmp_path):
         pretrain(config, tmp_path / "out", {"pairs": tmp_path / "nowhere"})
     with pytest.raises(UserError, match="task_configs/pretraining"):
         load_recipe(tmp_path / "nothing.py")
+
+
+def test_a_plus_before_a_key_is_understood(config):
+    recipe = load_recipe(config, {"+objective.initial_bias": "zero"})
+    assert recipe.objective == {"type": "catlip", "initial_bias": "zero"}
+
+
+def test_processes_and_batch_are_those_of_the_whole_run(monkeypatch):
+    from pretraining.machine import world_size
+
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert world_size() == 1  # some other program's variable
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert world_size() == 4
 
 
 def test_the_demo_compares_objectives_and_nothing_else():
