@@ -23,7 +23,6 @@ SMALL = {
     "default_hooks.checkpoint.interval": 2,
     "default_hooks.logger.interval": 1,
     "model.test_cfg.rcnn.score_thr": 0.0,
-    "+task.replicates": 20,
     "model.neck.out_channels": 32,
     "model.rpn_head.in_channels": 32,
     "model.rpn_head.feat_channels": 32,
@@ -149,7 +148,7 @@ def test_the_backbone_decides_the_necks_width(data, tmp_path):
     for name, width in (("random:vit_nano_conv16", 32), ("random:vit_tiny_conv16", 192)):
         cell = context(data, tmp_path / "cell", seed=7)
         cell = TaskContext(cell.cfg, cell.data, cell.out, name, cell.seed, cell.report)
-        cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True, "replicates": 1})
+        cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True})
         fill_in(cfg, cell)
         assert cfg.model.neck.in_channels == width
         assert cfg.model.backbone.weights == name and cfg.model.backbone.seed == 7
