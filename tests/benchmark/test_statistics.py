@@ -119,7 +119,7 @@ def test_every_metric_finds_the_coverage_its_interval_reached():
         assert 80 < coverage(metric, 400, 30.0) <= 100
     assert coverage("accuracy over classes", 80, 66.0) == coverage("accuracy over classes", 79, 65.0)
     assert coverage("accuracy over classes", 20, 5.0) < 92 < coverage("accuracy over classes", 80, 30.0)
-    assert coverage("mAP_s", 400, 30.0) is None
+    assert coverage("mAP_s", 400, 30.0) is coverage("mAP", 20, 30.0) is coverage("mAP", 5000, 30.0) is None
 
 
 def test_clusters_widen_the_interval_of_images_that_share_a_drawing():

@@ -65,6 +65,7 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
         assert metric.unit == ("AP" if "mAP" in name else "AR")
         if "mAP" in name:
             assert 0 <= metric.low <= metric.high <= 100 and metric.truth == "population of images"
+            assert metric.bias >= 0 and metric.coverage is None, "four images were never simulated"
     assert outcome.details == {"iterations": 4, "categories": 2}
     table = outcome.per_image
     assert isinstance(table, pd.DataFrame) and len(table) == 4

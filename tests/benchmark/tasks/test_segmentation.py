@@ -55,7 +55,7 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path, config):
         assert outcome.metrics[name].value == pytest.approx(np.mean(values), abs=1e-3)
     for metric in outcome.metrics.values():
         assert 0 <= metric.low <= metric.high <= 100 and metric.n == 5
-        assert metric.truth == "population of images"
+        assert metric.truth == "population of images" and metric.bias is not None
     counts = read_counts(tmp_path / "cell" / "pixel_counts.npz")
     # own resolution, without the square of 8 x 8 that belongs to no class
     sizes = [48 * (48 + 8 * (index % 3)) - 64 for index in range(5)]
@@ -108,6 +108,17 @@ def test_only_kinds_the_data_declare_are_measured():
     assert segmentation.headlines("mIoU", None) == ["mIoU"]
     with pytest.raises(UserError, match="without a column kind"):
         segmentation.headlines("mIoU_things", None)
+
+
+def test_metrics_carry_the_coverage_of_sets_like_theirs():
+    generator = np.random.default_rng(0)
+    labelled = generator.integers(50, 200, (120, 6))
+    both = labelled // 2 + generator.integers(0, 20, (120, 6))
+    counts = {"intersection": both, "predicted": labelled, "labelled": labelled}
+    for metric in measure(counts, ["thing", "stuff"] * 3).values():
+        assert 90 < metric.coverage <= 97 and metric.low < metric.value - metric.bias < metric.high
+    few = measure({key: values[:5] for key, values in counts.items()})
+    assert {metric.coverage for metric in few.values()} == {None}
 
 
 def test_unknown_kinds_are_the_users_error(tmp_path):
