@@ -31,3 +31,12 @@ def test_imports_go_one_way():
         for path in (ROOT / package).rglob("*.py"):
             found = re.search(rf"^\s*(?:from|import) (?:{others})\b", path.read_text(), re.MULTILINE)
             assert found is None, f"{path.relative_to(ROOT)} imports the wrong way: {found.group().strip()}"
+
+
+def test_files_that_code_reads_are_packaged():
+    tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    read = {"benchmark.statistics": "coverage.csv", "pretraining.lexicon": "LICENSE"}
+    for package, name in read.items():
+        folder = ROOT.joinpath(*package.split("."))
+        assert any(folder / name in folder.glob(pattern) for pattern in patterns[package]), name

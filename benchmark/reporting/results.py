@@ -221,10 +221,11 @@ class Results:
 
     def _truth_note(self, task: str) -> str | None:
         """Which truth the intervals of a task are for, and how far off its figures are from it on average."""
-        truths, biases = [], []
+        truths, biases, reached = [], [], []
         for _, name, _ in (column for column in self.columns() if column.task == task and column.metric):
             metrics = [self.figure(backbone, task, name).metric for backbone in self.backbones]
             truths += [metric.truth for metric in metrics if metric and metric.truth]
+            reached += [metric.coverage for metric in metrics if metric and metric.coverage is not None]
             found = [metric.bias for metric in metrics if metric and metric.bias is not None]
             if found:
                 extent = dict.fromkeys(f"{bias:+.1f}" for bias in (min(found), max(found)))
@@ -240,6 +241,9 @@ class Results:
                 ", not for test sets of this size. The figures are the plain ones of the literature; their "
                 f"estimated bias, which the intervals are freed of, is {', '.join(biases)}"
             )
+        if reached:
+            extent = dict.fromkeys(f"{share:.0f}" for share in (min(reached), max(reached)))
+            note += f". In simulated worlds such intervals held the truth in {' to '.join(extent)} %"
         return f"{note}."
 
     def content(self) -> list[Any]:

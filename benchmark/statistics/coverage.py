@@ -14,6 +14,9 @@ TABLE = Path(__file__).with_name("coverage.csv")
 CHOSEN = "chosen"
 """How the table names the constructions that records use, among others that were tried."""
 
+ENOUGH = 500
+"""Worlds whose share is worth quoting: its standard error is about one percent."""
+
 
 def coverage(metric: str, units: int, value: float) -> float | None:
     """Share of simulated test sets, in percent, whose interval held the population's value.
@@ -25,12 +28,15 @@ def coverage(metric: str, units: int, value: float) -> float | None:
 
     Returns:
         Mean over the families of worlds, of each the world of the number of units and the true value nearest
-        to these; None for a metric that was not simulated.
+        to these; None where nothing like it was simulated: for another metric, or a number of units more than
+        four times as large or as small.
     """
     nearest: dict[str, tuple[float, float]] = {}
     for family, its_units, its_value, reached in _table().get(metric, []):
-        # A factor of two in units counts as much as ten percent of the scale.
-        far = abs(math.log2(units / its_units)) + abs(value - its_value) / 10
+        octaves = abs(math.log2(units / its_units))
+        if octaves > 2:
+            continue
+        far = octaves + abs(value - its_value) / 10  # a factor of two counts as much as ten percent
         nearest[family] = min(nearest.get(family, (math.inf, 0.0)), (far, reached))
     return round(sum(reached for _, reached in nearest.values()) / len(nearest), 1) if nearest else None
 
@@ -40,7 +46,7 @@ def _table() -> dict[str, list[tuple[str, int, float, float]]]:
     found: dict[str, list[tuple[str, int, float, float]]] = {}
     with TABLE.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["construction"] == CHOSEN:
+            if row["construction"] == CHOSEN and int(row["worlds"]) >= ENOUGH:
                 entry = (row["family"], int(row["units"]), float(row["truth"]), float(row["coverage"]))
                 found.setdefault(row["metric"], []).append(entry)
     return found

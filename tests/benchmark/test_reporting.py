@@ -165,7 +165,7 @@ def test_the_truth_and_the_bias_are_told_once_under_the_table(results_of):
     results = results_of(record("clip", **biased(30.0)), record("catlip", **biased(40.0, -0.5)))
     notes = [note for note in results.all_notes() if "95 % intervals are for" in note]
     assert len(notes) == 1 and notes[0].startswith("probe: 95 % intervals are for the population of images")
-    assert "bbox_mAP -0.5 to +6.0" in notes[0]
+    assert "bbox_mAP -0.5 to +6.0" in notes[0] and "held the truth in 95 %" in notes[0]
 
 
 def test_records_of_earlier_protocols_are_still_read(results_of):

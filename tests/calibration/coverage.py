@@ -163,18 +163,19 @@ def accuracy(classes: int, number: int) -> Iterator[Row]:
             for _ in range(number):
                 chance = generator.beta(spread * truth, spread * (1 - truth), classes)
                 hits = generator.random(len(labels)) < np.repeat(chance, 30)
-                independent = generator.random(classes) < truth
+                independent = generator.random(len(labels)) < truth
                 for name, construction, interval in (
                     ("accuracy over classes", CHOSEN, cluster_interval(hits, labels)),
                     ("accuracy over classes", "wilson over images", wilson_interval(hits.sum(), len(hits))),
-                    ("accuracy over images", CHOSEN, wilson_interval(independent.sum(), classes)),
+                    ("accuracy over images", CHOSEN, wilson_interval(independent.sum(), len(labels))),
                 ):
                     percent = Interval(*(100 * bound for bound in interval[:3]))
                     found.setdefault((name, construction), []).append(percent)
             for (name, construction), intervals in found.items():
                 if name == "accuracy over classes" or spread == 2.0:
-                    units = family if name == "accuracy over classes" else "independent"
-                    yield summary(name, construction, units, classes, 100 * truth, intervals)
+                    over_classes = name == "accuracy over classes"
+                    world, units = (family, classes) if over_classes else ("independent", len(labels))
+                    yield summary(name, construction, world, units, 100 * truth, intervals)
 
 
 def plan(worlds_each: int, quick: bool) -> list[tuple[str, Callable[[], Iterator[Row]]]]:

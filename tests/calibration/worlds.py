@@ -4,8 +4,8 @@ They are built differently, so that no construction is tuned to one: it was deve
 with seed 0; `Curves`, with seed 1, then confirmed it but for the mean exponent, which went from 0.55 to 0.5.
 The table of `coverage.py` is of seed 2, which had no say.
 
-A world gives the detections that `benchmark.tasks.coco_ap` would have matched: class, image, score and overlap
-with the object found (0 for none).
+A world gives the detections that `benchmark.tasks.coco_ap` would have matched: class, image, score and
+overlap with the object found (0 for none).
 """
 
 from __future__ import annotations

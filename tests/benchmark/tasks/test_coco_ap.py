@@ -137,24 +137,28 @@ def test_resamples_equal_pycocotools_on_copied_images(truth, detections, tmp_pat
             assert 100 * value == pytest.approx(ours[name][r], abs=1e-9), name
 
 
-def test_intervals_hold_the_estimate_and_depend_on_the_seed_alone(truth, detections):
+def test_intervals_depend_on_the_seed_alone_and_carry_the_plain_number(truth, detections):
     matches = coco_ap.match(truth, detections, "segm")
-    first, again = (coco_ap.intervals(matches, 100) for _ in range(2))
-    other = coco_ap.intervals(matches, 100, seed=1)
+    first, again, other = (
+        coco_ap.intervals(matches),
+        coco_ap.intervals(matches),
+        coco_ap.intervals(matches, 1),
+    )
     assert first == again != other
     assert list(first) == list(coco_ap.NAMES[:6])
-    for interval in first.values():
-        assert 0 <= interval.low < interval.value < interval.high <= 100
+    plain = coco_ap.evaluate(truth, detections, "segm", "pycocotools")
+    for name, interval in first.items():
+        assert interval.value == pytest.approx(plain[name], abs=1e-9)
+        assert 0 <= interval.low < interval.high and interval.bias >= 0
+    # a few images flatter: the interval's middle is below the figure
+    assert first["mAP"].low + first["mAP"].high < 2 * first["mAP"].value
 
 
-def test_intervals_are_centred_although_resamples_flatter(truth, detections):
+def test_three_images_have_no_interval(truth, detections):
     matches = coco_ap.match(truth, detections, "bbox")
-    images = len(matches.image_ids)
-    counts = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=400)
-    drawn = matches.average_precision(counts)["mAP"]
-    interval = coco_ap.intervals(matches, 400)["mAP"]
-    assert interval.low == pytest.approx(np.quantile(drawn, 0.025) - drawn.mean() + interval.value)
-    assert interval.high == pytest.approx(np.quantile(drawn, 0.975) - drawn.mean() + interval.value)
+    few = coco_ap.Matches(matches.image_ids[:3], matches.per_image[:3], matches.groups)
+    with pytest.raises(ValueError, match="at least 4 images, there are 3"):
+        coco_ap.intervals(few)
 
 
 def test_rows_per_image_add_up(truth, detections):
@@ -169,7 +173,7 @@ def test_rows_per_image_add_up(truth, detections):
 def test_nothing_detected_is_zero_not_an_error(truth):
     values = coco_ap.evaluate(truth, [], "segm")
     assert set(values) == set(coco_ap.NAMES) and set(values.values()) == {0.0}
-    intervals = coco_ap.intervals(coco_ap.match(truth, [], "segm"), 20)
+    intervals = coco_ap.intervals(coco_ap.match(truth, [], "segm"))
     assert all(interval[:3] == (0.0, 0.0, 0.0) for interval in intervals.values())
 
 

@@ -23,7 +23,6 @@ SMALL = {
     "default_hooks.checkpoint.interval": 2,
     "default_hooks.logger.interval": 1,
     "model.test_cfg.rcnn.score_thr": 0.0,
-    "+task.replicates": 20,
     "model.neck.out_channels": 32,
     "model.rpn_head.in_channels": 32,
     "model.rpn_head.feat_channels": 32,
@@ -66,6 +65,7 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
         assert metric.unit == ("AP" if "mAP" in name else "AR")
         if "mAP" in name:
             assert 0 <= metric.low <= metric.high <= 100 and metric.truth == "population of images"
+            assert metric.bias >= 0 and metric.coverage is None, "four images were never simulated"
     assert outcome.details == {"iterations": 4, "batch_size": 2, "processes": 1, "categories": 2}
     table = outcome.per_image
     assert isinstance(table, pd.DataFrame) and len(table) == 4
@@ -182,7 +182,7 @@ def test_the_backbone_decides_the_necks_width(data, tmp_path):
     for name, width in (("random:vit_nano_conv16", 32), ("random:vit_tiny_conv16", 192)):
         cell = context(data, tmp_path / "cell", seed=7)
         cell = TaskContext(cell.cfg, cell.data, cell.out, name, cell.seed, cell.report)
-        cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True, "replicates": 1})
+        cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True})
         fill_in(cfg, cell)
         assert cfg.model.neck.in_channels == width
         assert cfg.model.backbone.weights == name and cfg.model.backbone.seed == 7

@@ -20,7 +20,6 @@ SMALL = {
     "train_cfg.val_interval": 100,
     "train_dataloader.batch_size": 2,
     "default_hooks.checkpoint.interval": 2,
-    "+task.replicates": 50,
     "model.data_preprocessor.size": (64, 64),
     "train_dataloader.dataset.pipeline.2.scale": (64, 64),
     "train_dataloader.dataset.pipeline.3.crop_size": (64, 64),
@@ -56,7 +55,7 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path, config):
         assert outcome.metrics[name].value == pytest.approx(np.mean(values), abs=1e-3)
     for metric in outcome.metrics.values():
         assert 0 <= metric.low <= metric.high <= 100 and metric.n == 5
-        assert metric.truth == "population of images"
+        assert metric.truth == "population of images" and metric.bias is not None
     counts = read_counts(tmp_path / "cell" / "pixel_counts.npz")
     # own resolution, without the square of 8 x 8 that belongs to no class
     sizes = [48 * (48 + 8 * (index % 3)) - 64 for index in range(5)]
@@ -93,22 +92,33 @@ def test_counts_give_what_mmsegmentation_computes():
     theirs = IoUMetric.total_area_to_metrics(*totals)
     keys = ("intersection", "predicted", "labelled")
     counts = {key: np.stack(column) for key, column in zip(keys, zip(*rows, strict=True), strict=True)}
-    ours = measure(counts, 100)
+    ours = measure(counts)
     assert ours["mIoU"].value == pytest.approx(100 * np.nanmean(theirs["IoU"]), abs=1e-4)
     assert ours["mAcc"].value == pytest.approx(100 * np.nanmean(theirs["Acc"]), abs=1e-4)
     assert ours["aAcc"].value == pytest.approx(100 * theirs["aAcc"], abs=1e-4)
     assert np.isnan(class_iou(*(counts[key].sum(0) for key in keys))[5])
-    assert measure(counts, 100) == ours
-    assert ours["mIoU"].low < ours["mIoU"].value < ours["mIoU"].high
+    assert measure(counts) == ours
+    assert ours["mIoU"].low < ours["mIoU"].high and ours["mIoU"].bias is not None
 
 
 def test_only_kinds_the_data_declare_are_measured():
     counts = {key: np.ones((4, 3)) for key in ("intersection", "predicted", "labelled")}
-    assert set(measure(counts, 10)) == {"mIoU", "mAcc", "aAcc"}
-    assert set(measure(counts, 10, ["stuff"] * 3)) == {"mIoU", "mAcc", "aAcc", "mIoU_stuff"}
+    assert set(measure(counts)) == {"mIoU", "mAcc", "aAcc"}
+    assert set(measure(counts, ["stuff"] * 3)) == {"mIoU", "mAcc", "aAcc", "mIoU_stuff"}
     assert segmentation.headlines("mIoU", None) == ["mIoU"]
     with pytest.raises(UserError, match="without a column kind"):
         segmentation.headlines("mIoU_things", None)
+
+
+def test_metrics_carry_the_coverage_of_sets_like_theirs():
+    generator = np.random.default_rng(0)
+    labelled = generator.integers(50, 200, (120, 6))
+    both = labelled // 2 + generator.integers(0, 20, (120, 6))
+    counts = {"intersection": both, "predicted": labelled, "labelled": labelled}
+    for metric in measure(counts, ["thing", "stuff"] * 3).values():
+        assert 90 < metric.coverage <= 97 and metric.low < metric.value - metric.bias < metric.high
+    few = measure({key: values[:5] for key, values in counts.items()})
+    assert {metric.coverage for metric in few.values()} == {None}
 
 
 def test_unknown_kinds_are_the_users_error(tmp_path):
@@ -133,7 +143,7 @@ def test_real_ade20k_keeps_its_own_150_classes(tmp_path):
     data = write_ade20k(tmp_path / "ade", SPLITS, 48, classes=None)
     cell = context(data, tmp_path / "cell")
     cfg = segmentation.openmmlab_runner.prepare(
-        cell, {"keep_weights": False, "validate": True, "replicates": 1, "headline": "mIoU"}
+        cell, {"keep_weights": False, "validate": True, "headline": "mIoU"}
     )
     assert segmentation.fill_in(cfg, cell) is None
     assert cfg.train_dataloader.dataset.type == "ADE20KDataset"
