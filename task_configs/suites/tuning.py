@@ -1,33 +1,45 @@
-"""How the recipes of the demo's Mask R-CNN and DeepLabv3 were chosen: on another drawing of the data.
+"""How the recipes of the demo's Mask R-CNN and DeepLabv3 were chosen: on other drawings of the data.
 
 Needs the demo's pre-trained backbones (python run_suite.py). The drawings of objects are the demo's, the
-pictures made of them are not: nothing here looks at the demo's test images.
+pictures made of them are not: nothing here looks at the demo's test images. What was run of it before a
+choice is in tuning.csv, with the command of each cell.
 
 Command:
     python run_suite.py --suite tuning
 """
 
-_detection = [5e-4, 1e-3, 2e-3]
-_segmentation = [1.5e-3, 3e-3, 6e-3, 1.2e-2]
+_drawings = (1, 2, 3)
+_learning_rates = (1.5e-3, 3e-3, 6e-3, 1.2e-2)
+_nothing_else = dict(pairs=1, val_pairs=1, class_train=1, class_val=1, class_test=1)
+_no_maps = dict(semantic_train=1, semantic_val=1, semantic_test=1)
 
-prepare = dict(tuning=dict(seed=1, pairs=1, val_pairs=1, class_train=1, class_val=1, class_test=1))
-data = dict(
-    demo_coco="{results}/data/tuning/coco",
-    demo_ade20k="{results}/data/tuning/ade20k",
-)
+prepare = dict(tuning=dict(seed=1, **_nothing_else))
+data = dict(demo_ade20k="{results}/data/tuning/ade20k")
+for _seed in _drawings:
+    prepare[f"tuning{_seed}"] = dict(
+        seed=_seed, instances_val=10, instances_test=200, **_nothing_else, **_no_maps
+    )
+    data[f"coco{_seed}"] = "{results}/data/tuning" + f"{_seed}/coco"
+
 backbones = dict(
     random="random:vit_mini_conv16",
     clip="run:{results}/demo/pretrain/clip",
     catlip="run:{results}/demo/pretrain/catlip",
 )
-_longer = {"train_cfg.max_iters": 400, "param_scheduler.1.end": 400, "param_scheduler.1.T_max": 370}
 tasks = [
+    dict(config="detection/demo_mask_rcnn.py", set={"task.data": f"coco{_seed}"}, name=f"mask_rcnn_{_seed}")
+    for _seed in _drawings
+]
+tasks += [
     dict(
         config="detection/demo_mask_rcnn.py",
-        set={"optim_wrapper.optimizer.lr": lr, **_longer},
-        name=f"mask_rcnn_400_{lr:g}",
+        set={
+            "task.data": "coco1",
+            "model.backbone.frozen_stages": -1,
+            "+optim_wrapper.paramwise_cfg": dict(layer_decay=0.5),
+        },
+        name="mask_rcnn_1_fine_tuned",
     )
-    for lr in _detection
 ]
 tasks += [
     dict(
@@ -35,7 +47,6 @@ tasks += [
         set={"optim_wrapper.optimizer.lr": lr},
         name=f"deeplabv3_200_{lr:g}",
     )
-    for lr in _segmentation
+    for lr in _learning_rates
 ]
-tasks += [dict(config="detection/demo_mask_rcnn.py", name="mask_rcnn_300_0.001")]
-seeds = 1
+seeds = 5

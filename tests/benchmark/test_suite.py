@@ -11,6 +11,7 @@ import pytest
 from backbones.errors import UserError
 from benchmark import tasks
 from benchmark.configs import find_config, override_words, parse_data, parse_overrides, read_config
+from benchmark.demo_data import DemoSpec
 from benchmark.fingerprint import data_digest
 from benchmark.names import slug, suggest
 from benchmark.suite import Cell, Pretraining, list_suites, load_suite, load_task_config
@@ -185,6 +186,16 @@ def test_data_that_nothing_reads_are_refused(tmp_path):
             load_suite("demo", tmp_path, data={name: tmp_path})
     with pytest.raises(UserError, match="no data called 'pairs'"):  # this suite pre-trains nothing
         load_suite("tuning", tmp_path, data={"pairs": tmp_path})
+
+
+def test_no_choice_is_made_on_the_demos_test_images(tmp_path):
+    demo, tuning = load_suite("demo", tmp_path), load_suite("tuning", tmp_path)
+    drawn = DemoSpec.from_config(demo.prepare["demo"])
+    for name, fields in tuning.prepare.items():
+        spec = DemoSpec.from_config(fields)
+        assert not {spec.seed, spec.test_seed} & {drawn.seed, drawn.test_seed}, name
+    folders = {tuning.data_of(task) for task in tuning.tasks}
+    assert {folder.relative_to(tmp_path / "data").parts[0] for folder in folders} <= set(tuning.prepare)
 
 
 def test_two_names_never_share_a_folder():
