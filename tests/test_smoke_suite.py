@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONES = ["random", "clip", "catlip"]
-IMAGES = {"demo_linear_probe": 24, "demo_mask_rcnn": 4, "demo_deeplabv3": 4}
+# What was sampled independently: classes of the probe, images of the others.
+UNITS = {"demo_linear_probe": 6, "demo_mask_rcnn": 4, "demo_deeplabv3": 4}
 
 
 def run_suite(results):
@@ -29,12 +30,13 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
     records = {
         path.parts[-4:-2]: json.loads(path.read_text()) for path in suite.glob("*/*/seed0/record.json")
     }
-    assert set(records) == {(backbone, task) for backbone in BACKBONES for task in IMAGES}
+    assert set(records) == {(backbone, task) for backbone in BACKBONES for task in UNITS}
     for (backbone, task), record in records.items():
         assert record["status"] == "done" and "run_suite.py run" in record["command"]
         for name in (record["primary"], *record["also"]):
             metric = record["metrics"][name]
-            assert metric["low"] <= metric["value"] <= metric["high"] and metric["n"] == IMAGES[task]
+            assert 0 <= metric["low"] <= metric["high"] <= 100 and metric["n"] == UNITS[task]
+            assert metric["truth"].startswith("population of ")
             assert name in first.stdout
         assert backbone in first.stdout
     for name in ("clip", "catlip"):
@@ -42,8 +44,9 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
         assert cost["samples"] == 1280 and cost["images_per_second"] > 0 and cost["flops"] > 0
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES
-    # top-1, box AP, mask AP, mIoU, each by itself and against cost; all on one page; the losses
-    assert len(list((suite / "plots").glob("*.png"))) == 10
+    # top-1, box AP, mask AP, mIoU over things, stuff and all, each by itself and against cost; all on one
+    # page; the losses
+    assert len(list((suite / "plots").glob("*.png"))) == 14
 
     made = written(suite)
     second = run_suite(tmp_path)
