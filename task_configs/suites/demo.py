@@ -6,8 +6,8 @@ Command:
     python run_suite.py
 """
 
-# DemoSpec's defaults, but for the test images of the transfer tasks: those of seed 0 were seen when recipes were
-# chosen.
+# DemoSpec's defaults, but for the test images of the transfer tasks: those of seed 0 were seen when recipes
+# were chosen.
 prepare = dict(demo=dict(test_seed=100))
 data = dict(
     pairs="{results}/data/demo/pairs",
