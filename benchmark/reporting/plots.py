@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.names import slug
 from benchmark.record import Metric
 from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
-from benchmark.reporting.results import Figure, Results
+from benchmark.reporting.results import Figure, Results, seeds_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +113,7 @@ def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str,
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(_axis_label(first))
     _from_zero(axes.set_xlim, figures)
-    axes.set_title(f"{task}: {_extent(first)}\n95 % intervals, {_method(first)}")
+    axes.set_title(f"{task}: {_extent(figures)}\n95 % intervals, {_method(first)}")
 
 
 def _against_cost(
@@ -145,10 +145,8 @@ def _against_cost(
         axes.set_ylabel(_axis_label(first))
     names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
     panels[0].legend(handles, names, loc="center left")
-    canvas.suptitle(
-        f"{task} against the cost of pre-training\n{_extent(first)}; bars: 95 % intervals", x=0.01, ha="left",
-        fontsize=11,
-    )  # fmt: skip
+    title = f"{task} against the cost of pre-training\n{_extent(figures)}; bars: 95 % intervals"
+    canvas.suptitle(title, x=0.01, ha="left", fontsize=11)
     return canvas
 
 
@@ -236,10 +234,11 @@ def _axis_label(figure: Figure) -> str:
     return f"{name}, {figure.unit}" if figure.unit else name
 
 
-def _extent(figure: Figure) -> str:
-    units = (figure.metric.method or "").partition(" over ")[2] or "units"
-    count = f"{figure.metric.n:,} test {units}" if figure.metric.n else "test split"
-    return f"{count}, mean of {figure.seeds} seeds" if figure.seeds > 1 else f"{count}, 1 seed"
+def _extent(figures: dict[str, Figure]) -> str:
+    metric = next(iter(figures.values())).metric
+    units = (metric.method or "").partition(" over ")[2] or "units"
+    count = f"{metric.n:,} test {units}" if metric.n else "test split"
+    return f"{count}, {seeds_text(figures.values())}"
 
 
 def _method(figure: Figure) -> str:

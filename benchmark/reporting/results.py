@@ -263,6 +263,14 @@ class Results:
         return [self.suite, rows, self.notes]
 
 
+def seeds_text(figures: Iterable[Figure]) -> str:
+    """How many seeds stand behind figures: ``1 seed``, ``3 seeds``, ``1 to 3 seeds``."""
+    fewest, *_, most = sorted(2 * [figure.seeds for figure in figures])
+    if fewest == most:
+        return f"{most} seed{'' if most == 1 else 's'}"
+    return f"{fewest} to {most} seeds"
+
+
 def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
     """Results of the cells a suite's config lists.
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from backbones.files import write_text
 from benchmark.record import Metric
-from benchmark.reporting.results import Figure, Results
+from benchmark.reporting.results import Figure, Results, seeds_text
 
 
 def write(results: Results) -> list[Path]:
@@ -169,9 +169,8 @@ def _column_name(task: str, figures: dict[str, Figure]) -> str:
     done = [figure for figure in figures.values() if figure.metric]
     if not done:
         return task
-    seeds = " or ".join(str(number) for number in sorted({figure.seeds for figure in done}))
     name = " ".join(filter(None, (task, done[0].name, done[0].unit, "[95 %]")))
-    return f"{name}, {seeds} seed{'' if seeds == '1' else 's'}"
+    return f"{name}, {seeds_text(done)}"
 
 
 def _number(value: float | None, form: str, unit: float = 1, suffix: str = "") -> str:

@@ -209,7 +209,7 @@ def test_odd_names_break_no_table(results_of):
 
 def test_seeds_are_averaged_and_their_spread_is_told(results_of):
     results = results_of(record("clip", 60.0), record("clip", 64.0, seed=1), record("catlip", 70.0))
-    assert "62.0 ± 2.8 [60.0, 64.0]" in shown(results) and "1 or 2 seeds" in shown(results)
+    assert "62.0 ± 2.8 [60.0, 64.0]" in shown(results) and "1 to 2 seeds" in shown(results)
     text = tables.markdown(results)
     assert "nothing of other seeds" in text and "Differences between backbones are not tested" in text
     part = results_of(record("clip", 60.0), failed("clip"))
