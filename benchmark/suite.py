@@ -284,7 +284,9 @@ def load_suite(
 
 def remember_repeats(suite: Suite) -> None:
     """Note how many seeds a suite was run with, for `as_last_run`."""
-    write_json(suite.folder / _REPEATS, [suite.seeds, suite.pretraining_seeds])
+    repeats = [suite.seeds, suite.pretraining_seeds]
+    if read_json(suite.folder / _REPEATS) != repeats:
+        write_json(suite.folder / _REPEATS, repeats)
 
 
 def as_last_run(suite: Suite) -> Suite:

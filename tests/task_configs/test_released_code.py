@@ -31,7 +31,9 @@ def test_boxes_are_pooled_as_torchvisions_mask_rcnn_pools_them(head):
     boxes = torch.cat([corners, corners + torch.stack([sides, sides * 0.99], 1)], 1)
     pool = MultiScaleRoIAlign([str(k) for k in range(5)], cfg.roi_layer.output_size, sampling_ratio=2)
     theirs = pool({str(k): m for k, m in enumerate(maps)}, [boxes], [(1024, 1024)])
-    ours = MODELS.build(cfg)(maps, torch.cat([torch.zeros(len(boxes), 1), boxes], 1))
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        extractor = MODELS.build(cfg)
+    ours = extractor(maps, torch.cat([torch.zeros(len(boxes), 1), boxes], 1))
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -70,7 +72,8 @@ def test_box_losses_and_small_objects_are_torchvisions():
 
     anchors = InstanceData(priors=torch.tensor([[0, 0, 32.0, 32.0], [300, 300, 332, 332]]))
     small = InstanceData(bboxes=torch.tensor([[4, 4, 10.0, 10.0]]), labels=torch.tensor([0]))
-    assigned = TASK_UTILS.build(cfg.train_cfg.rpn.assigner).assign(anchors, small)
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        assigned = TASK_UTILS.build(cfg.train_cfg.rpn.assigner).assign(anchors, small)
     assert assigned.gt_inds.tolist() == [1, 0]
 
 
