@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from backbones.errors import UserError
@@ -41,16 +42,17 @@ def claim(out: Path, fingerprint: str) -> Path:
         # put in place with its mark, so that no moment leaves a folder that nobody seems to have made
         Path(out).mkdir(parents=True, exist_ok=True)
         marked = Path(tempfile.mkdtemp(prefix=".training.", dir=out))
-        write_json(marked / _MARK, fingerprint)
-        marked.chmod(0o777 & ~umask())
         try:
-            os.rename(marked, training)
-        except OSError:  # it is there and not empty
-            shutil.rmtree(marked)
-            if read_json(training / _MARK) != fingerprint:  # unless another process of this run made it
-                raise UserError(
-                    f"{training} was not made by a pre-training: move it away, or name another --out folder"
-                ) from None
+            write_json(marked / _MARK, fingerprint)
+            marked.chmod(0o777 & ~umask())
+            with suppress(OSError):  # it is there and not empty
+                os.rename(marked, training)
+        finally:
+            shutil.rmtree(marked, ignore_errors=True)
+        if read_json(training / _MARK) != fingerprint:  # which another process of this run may have written
+            raise UserError(
+                f"{training} was not made by a pre-training: move it away, or name another --out folder"
+            )
     return training
 
 

@@ -196,26 +196,6 @@ def test_a_run_that_ended_while_it_was_published_is_published_by_the_next(
     }
 
 
-def test_a_fresh_training_folder_is_marked_from_its_first_moment(tmp_path, monkeypatch):
-    from pretraining import folder
-
-    def killed(*args):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(folder, "write_json", killed)
-        with pytest.raises(KeyboardInterrupt):
-            folder.claim(tmp_path / "out", "mark")
-    training = folder.claim(tmp_path / "out", "mark")
-    assert folder.claim(tmp_path / "out", "mark") == training  # as a second process would
-    (training / "iter_4.pth").write_bytes(b"large")
-    (training / "notes.txt").write_text("mine")
-    folder.claim(tmp_path / "out", "another")
-    assert not (training / "iter_4.pth").exists() and not (training / "notes.txt").exists()
-    kept = tmp_path / "out" / ".superseded" / "1" / "training"
-    assert (kept / "notes.txt").read_text() == "mine" and not (kept / "iter_4.pth").exists()
-
-
 def test_a_training_folder_of_somebody_else_is_refused_and_left_alone(pairs, config, tmp_path):
     theirs = tmp_path / "out" / "training" / "thesis.txt"
     theirs.parent.mkdir(parents=True)
@@ -369,16 +349,6 @@ def test_missing_data_and_configs_are_named(config, tmp_path):
 def test_a_plus_before_a_key_is_understood(config):
     recipe = load_recipe(config, {"+objective.initial_bias": "zero"})
     assert recipe.objective == {"type": "catlip", "initial_bias": "zero"}
-
-
-def test_processes_and_batch_are_those_of_the_whole_run(monkeypatch):
-    from pretraining.machine import world_size
-
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert world_size() == 1  # some other program's variable
-    monkeypatch.setenv("LOCAL_RANK", "0")
-    assert world_size() == 4
 
 
 def test_the_demo_compares_objectives_and_nothing_else():
