@@ -1,8 +1,8 @@
 """CatLIP on the embedded pairs, a few minutes on two CPU cores.
 
 Protocol: 80,000 samples of 12,000 pairs at 96 px (`demo_base.py`, shared with CLIP); BCE over the synsets of
-at least 20 captions, summed over classes. The learning rate is the best of three on held-out pairs, as
-CLIP's is (tuning.csv, METHODOLOGY.md).
+at least 20 captions, summed over classes. Learning rate and initial bias are the best of five trials on
+held-out pairs, as CLIP's learning rate and initial temperature are (tuning.csv, METHODOLOGY.md).
 
 Command:
     python run_suite.py pretrain task_configs/pretraining/demo_catlip.py \

@@ -1,8 +1,9 @@
 """CLIP on the embedded pairs, a few minutes on two CPU cores.
 
 Protocol: 80,000 samples of 12,000 pairs at 96 px (`demo_base.py`, shared with CatLIP); OpenCLIP's tokenizer
-and loss, and its text tower in a size that goes with the small ViT: 3 layers of width 128, 32 tokens. The
-learning rate is the best of three on held-out pairs, as CatLIP's is (tuning.csv, METHODOLOGY.md).
+and loss, and its text tower in a size that goes with the small ViT: 3 layers of width 128, 32 tokens.
+Learning rate and initial temperature are the best of five trials on held-out pairs, as CatLIP's learning rate
+and initial bias are (tuning.csv, METHODOLOGY.md).
 
 Command:
     python run_suite.py pretrain task_configs/pretraining/demo_clip.py \
