@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -214,18 +213,42 @@ def test_files_of_somebody_else_are_moved_aside_not_written_over(pairs, config, 
 
 
 def test_averaging_and_saving_are_not_waiting_for_data(pairs, config, tmp_path, monkeypatch):
-    from mmengine.hooks import EMAHook
+    import pretraining.train as train
+    from pretraining import hooks
 
-    average = EMAHook.after_train_iter
+    class Clock:
+        now = 0.0
 
-    def slowly(self, *args, **kwargs):
-        time.sleep(0.2)
-        average(self, *args, **kwargs)
+        def perf_counter(self):
+            return self.now
 
-    monkeypatch.setattr(EMAHook, "after_train_iter", slowly)
-    out = pretrain(config, tmp_path / "out", {"pairs": pairs}, {"num_workers": 0})
-    cost = json.loads((out / "backbone.json").read_text())["cost"]
-    assert cost["seconds"] > 11 * 0.2 and cost["waiting_for_data_seconds"] < 0.5 * cost["seconds"]
+        process_time = monotonic = perf_counter
+
+    clock, cost = Clock(), hooks.CostHook()
+    wait = hooks.WaitHook(cost)
+    monkeypatch.setattr(hooks, "time", clock)
+    cost.before_train(None)
+    for loading, step, averaging_and_saving in ((1.0, 2.0, 5.0), (0.5, 2.0, 5.0)):
+        clock.now += loading
+        cost.before_train_iter(None, 0)
+        clock.now += step
+        cost.after_train_iter(None, 0)
+        clock.now += averaging_and_saving
+        wait.after_train_iter(None, 0)
+    assert cost.data_seconds == 1.5
+    assert cost.seconds == 1.0 + 2.0 + 5.0 + 0.5 + 2.0  # what follows the last step is nobody's
+
+    order = []
+    monkeypatch.setattr(train._QuietRunner, "train", lambda self: order.extend(self.hooks) or _stop())
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, tmp_path / "out", {"pairs": pairs})
+    names = [type(hook).__name__ for hook in order]
+    others = ("EMAHook", "HistoryHook", "LoggerHook", "ParamSchedulerHook", "CheckpointHook")
+    assert max(map(names.index, others)) < names.index("WaitHook")
+
+
+def _stop():
+    raise KeyboardInterrupt
 
 
 def test_peak_memory_is_that_of_training_alone(pairs, config, tmp_path, monkeypatch):
