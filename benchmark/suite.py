@@ -163,16 +163,11 @@ class Suite:
 
     def pretrainings(self) -> list[Pretraining]:
         """All pre-trainings, seed by seed."""
-        seeds = range(self.seeds if self.pretraining_seeds is None else self.pretraining_seeds)
-        return [entry.repeated(seed) for seed in seeds for entry in self.pretraining]
+        return list(self._made().values())
 
     def cells(self) -> list[Cell]:
         """All cells, task by task, so that a first comparison is complete as early as possible."""
-        made = {
-            (entry.backbone, seed): entry.repeated(seed)
-            for seed in {first for first, _ in self._repeats()}
-            for entry in self.pretraining
-        }
+        made = self._made()
         cells: dict[Path, Cell] = {}
         for task in self.tasks:
             for pretraining_seed, seed in self._repeats():
@@ -184,6 +179,11 @@ class Suite:
                     cell = Cell(self.name, name, spec, *place)
                     cells.setdefault(cell.folder, cell)  # what is not pre-trained here is there once per seed
         return list(cells.values())
+
+    def _made(self) -> dict[tuple[str, int], Pretraining]:
+        """(backbone of seed 0, seed) -> the pre-training that makes it, seed by seed."""
+        seeds = dict.fromkeys(first for first, _ in self._repeats())
+        return {(entry.backbone, seed): entry.repeated(seed) for seed in seeds for entry in self.pretraining}
 
     def _repeats(self) -> Iterable[tuple[int, int]]:
         """Seeds of pre-training and transfer that belong together."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.statistics import Interval, splits, subsampled_mean
+from benchmark.statistics.interval import Interval
+from benchmark.statistics.precision import splits, subsampled_mean
 
 if TYPE_CHECKING:
     import pandas

@@ -10,8 +10,8 @@ from mmengine.config import Config
 
 from backbones.errors import UserError
 from benchmark.record import Metric
-from benchmark.statistics import FEWEST
 from benchmark.statistics.coverage import coverage
+from benchmark.statistics.precision import FEWEST
 from benchmark.tasks import coco_ap, openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.dataset_classes import coco_categories

@@ -16,8 +16,9 @@ from backbones.vit import ViT
 from benchmark.image_folder import ImageFolder, batches, hold_out, read_split
 from benchmark.names import suggest
 from benchmark.record import Metric
-from benchmark.statistics import Interval, cluster_interval, wilson_interval
 from benchmark.statistics.coverage import coverage
+from benchmark.statistics.interval import Interval
+from benchmark.statistics.proportions import cluster_interval, wilson_interval
 from benchmark.tasks.base import Outcome, Report, Task, TaskContext
 from benchmark.tasks.logistic import LinearClassifier, fit
 

@@ -16,8 +16,8 @@ from backbones.errors import UserError
 from backbones.files import replacing
 from benchmark.names import suggest
 from benchmark.record import Metric
-from benchmark.statistics import mean_ratio
 from benchmark.statistics.coverage import coverage
+from benchmark.statistics.ratios import mean_ratio
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.dataset_classes import ade20k_classes, ade20k_kinds

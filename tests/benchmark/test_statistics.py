@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark.statistics import cluster_interval, mean_ratio, splits, subsampled_mean, wilson_interval
 from benchmark.statistics.coverage import coverage
+from benchmark.statistics.precision import splits, subsampled_mean
+from benchmark.statistics.proportions import cluster_interval, wilson_interval
+from benchmark.statistics.ratios import mean_ratio
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (1, 3), (661, 1000), (2399, 2400)])

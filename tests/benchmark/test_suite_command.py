@@ -14,7 +14,7 @@ from benchmark.cli import main
 from benchmark.cli.options import RESULTS
 
 PROJECT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "pandas", "matplotlib", "mmcv", "mmdet", "mmseg", "yapf")
+HEAVY = ("torch", "pandas", "scipy", "matplotlib", "mmcv", "mmdet", "mmseg", "yapf")
 
 
 def arguments(harness, *more: str) -> list[str]:
