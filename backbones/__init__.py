@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from backbones.vit import ViT

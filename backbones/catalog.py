@@ -16,9 +16,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from backbones.architectures import ARCHITECTURES
-from backbones.digest import digest
-from backbones.errors import UserError
 from backbones.released import RELEASED, Entry
+from common.digest import digest
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from backbones.vit import ViT

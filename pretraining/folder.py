@@ -12,8 +12,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from backbones.errors import UserError
-from backbones.files import read_json, umask, write_json
+from common.errors import UserError
+from common.files import read_json, umask, write_json
 
 PROGRESS = Path("training", "progress.json")
 """Where a running pre-training tells how far it is, below its folder."""

@@ -16,8 +16,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 
-from backbones.errors import UserError
-from backbones.files import replacing
+from common.errors import UserError
+from common.files import replacing
 from pretraining.objectives import ImageTextBatch
 
 

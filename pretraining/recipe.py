@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
-from backbones.digest import digest, file_digest
-from backbones.errors import UserError
+from common.digest import digest, file_digest
+from common.errors import UserError
 
 PROTOCOL = 2
 

@@ -19,12 +19,22 @@ from torch.utils.data import DataLoader
 import backbones.precision
 from backbones.architectures import ARCHITECTURES, Architecture
 from backbones.checkpoints import run as run_folder
-from backbones.errors import UserError
-from backbones.files import write_json
-from backbones.resume import ResumableRunner
 from backbones.vit import build_vit, tune_for_cpu
+from common.errors import UserError
+from common.files import write_json
+from common.machine import software, world_size
+from common.training.runner import ResumableRunner
 from pretraining import folder
 from pretraining.cost import flops_per_image
+from pretraining.data.shards import (
+    BatchMaker,
+    SynsetLabels,
+    TrainStream,
+    ValidationBatches,
+    eval_transform,
+    find_shards,
+    train_transform,
+)
 from pretraining.hooks import (
     CostHook,
     HistoryHook,
@@ -34,21 +44,11 @@ from pretraining.hooks import (
     forget_peak_memory,
     peak_memory_bytes,
 )
-from pretraining.labelling import check_sidecar, read_sidecar, sidecar_path
-from pretraining.machine import software, world_size
+from pretraining.labels.sidecars import check_sidecar, read_sidecar, sidecar_path
+from pretraining.labels.vocabulary import Vocabulary
 from pretraining.model import ImageTextModel
 from pretraining.objectives import OBJECTIVES, Objective
 from pretraining.recipe import Recipe, fingerprint, load_recipe
-from pretraining.shards import (
-    BatchMaker,
-    SynsetLabels,
-    TrainStream,
-    ValidationBatches,
-    eval_transform,
-    find_shards,
-    train_transform,
-)
-from pretraining.vocabulary import Vocabulary
 
 
 def pretrain(

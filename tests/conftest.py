@@ -44,8 +44,8 @@ def draw_shard(path: Path, first: int, count: int) -> Path:
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     """Labelled pairs: ``train/`` of four shards, ``val/`` of one, ``vocabulary.csv``."""
-    from pretraining.labelling import label_shards, sidecar_path
-    from pretraining.vocabulary import Vocabulary
+    from pretraining.labels.sidecars import label_shards, sidecar_path
+    from pretraining.labels.vocabulary import Vocabulary
 
     root = tmp_path / "pairs"
     train = [draw_shard(root / "train" / f"{i:05d}.tar", 24 * i, 24) for i in range(4)]

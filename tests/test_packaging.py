@@ -36,7 +36,7 @@ def test_imports_go_one_way():
 def test_files_that_code_reads_are_packaged():
     tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    read = {"benchmark.statistics": "coverage.csv", "pretraining.lexicon": "LICENSE"}
+    read = {"benchmark.statistics": "coverage.csv", "pretraining.labels.lexicon": "LICENSE"}
     for package, name in read.items():
         folder = ROOT.joinpath(*package.split("."))
         assert any(folder / name in folder.glob(pattern) for pattern in patterns[package]), name

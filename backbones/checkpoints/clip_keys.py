@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from backbones.checkpoints.recognise import advice
 from backbones.checkpoints.state import Dropped, depth_of, square_grid
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

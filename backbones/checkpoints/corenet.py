@@ -22,7 +22,7 @@ from backbones.checkpoints.state import (
     square_grid,
     weights_digest,
 )
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,7 +21,7 @@ from backbones.checkpoints.state import (
     unwrapped,
     weights_digest,
 )
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

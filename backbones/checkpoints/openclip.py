@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from backbones.checkpoints import clip_keys
 from backbones.checkpoints.recognise import advice, check_folder
 from backbones.checkpoints.state import Dropped, read_state, rename, split_options, weights_digest
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

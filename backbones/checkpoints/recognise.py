@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from backbones.errors import UserError
+from common.errors import UserError
 
 _WORDS = {
     "corenet": "CoreNet",

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backbones.checkpoints.recognise import check_folder
-from backbones.digest import file_digest
-from backbones.errors import UserError
-from backbones.files import replacing, write_json
 from backbones.layout import Layout
+from common.digest import file_digest
+from common.errors import UserError
+from common.files import replacing, write_json
 
 FORMAT = 1
 _CLASSIFIER = ("classifier.weight", "classifier.bias")

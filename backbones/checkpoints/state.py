@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from backbones.digest import digest as digest_of
-from backbones.digest import file_digest
-from backbones.errors import UserError
+from common.digest import digest as digest_of
+from common.digest import file_digest
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

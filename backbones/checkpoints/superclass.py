@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backbones.checkpoints import clip_keys
 from backbones.checkpoints.recognise import advice
 from backbones.checkpoints.state import read_state, rename, split_options, weights_digest
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from backbones.vit import ViT

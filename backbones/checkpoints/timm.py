@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from backbones import download
 from backbones.checkpoints.recognise import check_folder
-from backbones.digest import digest as digest_of
-from backbones.digest import file_digest
-from backbones.errors import UserError
+from common.digest import digest as digest_of
+from common.digest import file_digest
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -15,9 +15,9 @@ from timm.layers.mlp import GluMlp, Mlp
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from backbones.errors import UserError
 from backbones.layout import Layout, mlp_ratio
 from backbones.stem import ConvStem
+from common.errors import UserError
 
 _ACTIVATIONS = {
     "gelu": nn.GELU,

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from backbones.layout import Layout

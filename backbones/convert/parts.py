@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbones.errors import UserError
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

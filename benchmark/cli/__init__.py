@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from backbones import download
-from backbones.errors import UserError
 from benchmark.cli import (
     convert,
     doctor,
@@ -37,8 +36,8 @@ from benchmark.cli.options import (
     SeedsOption,
     Switches,
 )
-from benchmark.interrupt import Stopped
-from benchmark.messages import one_line
+from common.errors import UserError, one_line
+from common.interrupt import Stopped
 
 UsageError = typer.BadParameter.__base__  # click's; some versions of typer have a click of their own
 

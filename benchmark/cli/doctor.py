@@ -40,9 +40,9 @@ def command(
     """
     from rich.console import Console
 
-    from benchmark.configs import parse_data
     from benchmark.doctor import PATIENCE, examine
-    from benchmark.interrupt import stoppable
+    from common.configs import parse_data
+    from common.interrupt import stoppable
 
     folders = parse_data(data)
     with stoppable(), Console(stderr=True).status("looking: the imports of PyTorch take some seconds"):

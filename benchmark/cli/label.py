@@ -24,10 +24,10 @@ def command(
 
     Example: [bold]python run_suite.py label cc3m/*.tar --out labels[/bold]
     """
-    from benchmark.console import Display
-    from benchmark.interrupt import stoppable
-    from benchmark.preparation import label
-    from pretraining.caption_sources import find_captions
+    from benchmark.running.console import Display
+    from benchmark.running.preparation import label
+    from common.interrupt import stoppable
+    from pretraining.labels.sources import find_captions
 
     found = [path for entry in captions for path in find_captions(entry)]
     with stoppable(), Display() as display:

@@ -26,8 +26,8 @@ def command(
     from rich.table import Table
     from rich.text import Text
 
-    from backbones.errors import UserError
-    from benchmark.names import suggest
+    from common.errors import UserError
+    from common.names import suggest
 
     if kind not in KINDS:
         raise UserError(f"cannot list {kind!r}: {suggest(kind, KINDS)}")
@@ -53,7 +53,7 @@ def _backbones(pattern: str) -> list[tuple[str, str]]:
 
 def _configs(kind: str, pattern: str) -> list[tuple[str, str]]:
     """Configs and the first line of their docstrings, read without running them."""
-    from benchmark.configs import CONFIGS
+    from common.configs import CONFIGS
 
     entries = []
     for path in sorted(CONFIGS.glob("*/*.py")):

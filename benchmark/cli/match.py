@@ -12,7 +12,7 @@ from benchmark.cli.options import DebugOption
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pretraining.matching import Match
+    from pretraining.labels.matching import Match
 
 SHOWN = 20  # rows of the table on the terminal; the csv holds all
 
@@ -47,10 +47,10 @@ def command(
 
     from rich.console import Console
 
-    from backbones.files import write_text
-    from pretraining.label_lists import read_labels
-    from pretraining.matching import match_labels
-    from pretraining.vocabulary import Vocabulary
+    from common.files import write_text
+    from pretraining.labels.label_lists import read_labels
+    from pretraining.labels.matching import match_labels
+    from pretraining.labels.vocabulary import Vocabulary
 
     classes = Vocabulary.load(vocabulary)
     targets = {name: match_labels(read_labels(name), classes, alpha) for name in labels}
@@ -94,7 +94,7 @@ def _table(name: str, matches: list[Match], show: int) -> Table:
 
 
 def _summary(name: str, matches: list[Match], alpha: float) -> str:
-    from pretraining.matching import kinds_of_labels
+    from pretraining.labels.matching import kinds_of_labels
 
     kinds = kinds_of_labels(matches)
     total = sum(kinds.values())

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from backbones import download
-from benchmark import PROJECT
+from common import PROJECT
 
 
 class Switches:

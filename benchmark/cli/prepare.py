@@ -36,15 +36,15 @@ def command(
     """
     from rich.console import Console
 
-    from benchmark.data_checks import CHECKS
+    from benchmark.data.checks import CHECKS
 
     if check is not None or name in CHECKS:
         return _check(name, check)
 
-    from benchmark.console import Display
-    from benchmark.interrupt import stoppable
-    from benchmark.preparation import draw, label_pairs
-    from benchmark.suite import load_suite
+    from benchmark.running.console import Display
+    from benchmark.running.preparation import draw, label_pairs
+    from benchmark.suites.suite import load_suite
+    from common.interrupt import stoppable
 
     loaded = load_suite(suite or name, results_folder(results))
     with stoppable(), Display() as display:
@@ -56,9 +56,9 @@ def command(
 def _check(name: str, path: Path | None) -> None:
     from rich.console import Console
 
-    from backbones.errors import UserError
-    from benchmark.data_checks import CHECKS
-    from benchmark.names import suggest
+    from benchmark.data.checks import CHECKS
+    from common.errors import UserError
+    from common.names import suggest
 
     if name not in CHECKS:
         raise UserError(f"there is no check for {name!r}: {suggest(name, CHECKS)}")

@@ -33,11 +33,11 @@ def command(
     """
     from rich.console import Console
 
-    from backbones.errors import UserError
-    from benchmark.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
-    from benchmark.console import Display
-    from benchmark.interrupt import stoppable
-    from benchmark.preparation import find_shards
+    from benchmark.running.console import Display
+    from benchmark.running.preparation import find_shards
+    from common.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
+    from common.errors import UserError
+    from common.interrupt import stoppable
     from pretraining.recipe import finished, load_recipe
 
     path, values = find_config(config), parse_overrides(overrides)

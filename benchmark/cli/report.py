@@ -32,10 +32,10 @@ def command(
 
     Example: [bold]python run_suite.py report --suite demo[/bold]
     """
-    from backbones.errors import UserError
-    from benchmark.names import slug
     from benchmark.reporting.results import of_folder, of_suite
-    from benchmark.suite import as_last_run, load_suite
+    from benchmark.suites.suite import as_last_run, load_suite
+    from common.errors import UserError
+    from common.names import slug
 
     folder = results_folder(results)
     try:

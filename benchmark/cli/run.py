@@ -38,16 +38,16 @@ def command(
     Example: [bold]python run_suite.py run task_configs/classification/imagenet1k_linear_probe.py --backbone
     run:results/demo/pretrain/catlip --data imagenet1k=/data/imagenet[/bold]
     """
-    from backbones.errors import UserError
-    from benchmark.cells import run_cells
     from benchmark.cli.report import show
-    from benchmark.configs import check_data_names, parse_data, parse_overrides
-    from benchmark.console import Display
-    from benchmark.interrupt import stoppable
-    from benchmark.launchers.local import LocalLauncher
-    from benchmark.preparation import check_folder
     from benchmark.reporting.results import of_cell, of_folder
-    from benchmark.suite import Cell, load_task_config
+    from benchmark.running.cells import run_cells
+    from benchmark.running.console import Display
+    from benchmark.running.launchers.local import LocalLauncher
+    from benchmark.running.preparation import check_folder
+    from benchmark.suites.suite import Cell, load_task_config
+    from common.configs import check_data_names, parse_data, parse_overrides
+    from common.errors import UserError
+    from common.interrupt import stoppable
 
     folder = results_folder(results)
     task = load_task_config(task_config, parse_overrides(overrides))
@@ -70,7 +70,7 @@ def command(
 
 def _known_place(name: str, results: Path) -> Path:
     """Where `prepare demo` draws a data set, for commands that name no folder."""
-    from backbones.errors import UserError
+    from common.errors import UserError
 
     if not name.startswith("demo_"):
         raise UserError(f"this task reads data {name!r}: name its folder with --data {name}=PATH")

@@ -11,8 +11,8 @@ import typer
 from benchmark.cli.options import DebugOption
 
 if TYPE_CHECKING:
-    from benchmark.console import Display
-    from pretraining.vocabulary import Vocabulary
+    from benchmark.running.console import Display
+    from pretraining.labels.vocabulary import Vocabulary
 
 PAPER_MIN_COUNT = 501  # the paper keeps synsets in more than V_tau = 500 captions
 
@@ -56,10 +56,10 @@ def command(
     """
     from rich.console import Console
 
-    from backbones.errors import UserError
-    from benchmark.console import Display
-    from benchmark.interrupt import stoppable
-    from pretraining.corenet_vocabulary import read_corenet_vocabulary, write_corenet_vocabulary
+    from benchmark.running.console import Display
+    from common.errors import UserError
+    from common.interrupt import stoppable
+    from pretraining.labels.corenet_vocabulary import read_corenet_vocabulary, write_corenet_vocabulary
 
     if bool(labels) == bool(from_corenet):
         raise UserError("give either files of labels (or folders of them), or --from-corenet FILE.pkl")
@@ -73,7 +73,7 @@ def command(
         counted = read_corenet_vocabulary(from_corenet) if from_corenet else _count(sidecars, display)
         if plots is not None:
             from benchmark.reporting.label_plots import write_corpus_plots
-            from pretraining.vocabulary import labels_per_caption
+            from pretraining.labels.vocabulary import labels_per_caption
 
             histogram = labels_per_caption(sidecars) if sidecars else None
             for path in write_corpus_plots(counted, histogram, plots):
@@ -94,13 +94,13 @@ def command(
 
 def _sidecars(entry: Path) -> list[Path]:
     """A file of labels itself, or those of a folder."""
-    from pretraining.labelling import find_sidecars
+    from pretraining.labels.sidecars import find_sidecars
 
     return find_sidecars(entry) if entry.is_dir() else [entry]
 
 
 def _count(sidecars: list[Path], display: Display) -> Vocabulary:
-    from pretraining.vocabulary import Vocabulary
+    from pretraining.labels.vocabulary import Vocabulary
 
     job = display.job("count synsets")
 
@@ -118,8 +118,8 @@ def _count(sidecars: list[Path], display: Display) -> Vocabulary:
 
 
 def _import_metadata(pickled: Path, target: Path, display: Display) -> None:
-    from backbones.files import write_json
-    from pretraining.corenet_vocabulary import read_corenet_metadata
+    from common.files import write_json
+    from pretraining.labels.corenet_vocabulary import read_corenet_metadata
 
     metadata = read_corenet_metadata(pickled)
     write_json(target, metadata.as_json())

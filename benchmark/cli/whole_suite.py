@@ -24,13 +24,13 @@ def command(
         typer.Exit: with code 1 when a cell failed.
     """
     from benchmark.cli.report import show
-    from benchmark.configs import parse_data
-    from benchmark.console import Display
-    from benchmark.interrupt import stoppable
-    from benchmark.launchers.local import LocalLauncher, default_slots
-    from benchmark.pipeline import run_suite
     from benchmark.reporting.results import of_suite
-    from benchmark.suite import load_suite, remember_repeats
+    from benchmark.running.console import Display
+    from benchmark.running.launchers.local import LocalLauncher, default_slots
+    from benchmark.running.pipeline import run_suite
+    from benchmark.suites.suite import load_suite, remember_repeats
+    from common.configs import parse_data
+    from common.interrupt import stoppable
 
     suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data), pretraining_seeds)
     remember_repeats(suite)

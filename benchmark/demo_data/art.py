@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from backbones.errors import UserError
+from common.errors import UserError
 
 #: Longest side of a rasterised picture, in pixels, before it is scaled into a scene.
 RASTER_SIZE = 144

@@ -14,8 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from backbones.errors import UserError
-from pretraining.machine import cores
+from common.errors import UserError
+from common.machine import cores
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

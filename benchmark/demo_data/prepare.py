@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from backbones.errors import UserError
-from backbones.files import read_json, write_json, write_text
 from benchmark.demo_data.spec import DRAWING_VERSION, PART_FIELDS, DemoSpec
+from common.errors import UserError
+from common.files import read_json, write_json, write_text
 
 Progress = Callable[[str, int, int], None]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from backbones.errors import UserError
+from common.errors import UserError
 
 #: Raised whenever the same spec would give other bytes (art, layout, text, file names).
 DRAWING_VERSION = 2

@@ -17,7 +17,7 @@ from types import TracebackType
 
 from benchmark.doctor import stack
 from benchmark.doctor.findings import Check, Finding
-from benchmark.launchers.local import Child, ending
+from benchmark.running.launchers.local import Child, ending
 
 _LONGEST = 10  # times `patience`, whatever the disk does
 _POLL = 0.05

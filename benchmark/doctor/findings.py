@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from benchmark import PROJECT
-from benchmark.messages import one_line
+from common import PROJECT
+from common.errors import one_line
 
 Status = Literal["ok", "warning", "error"]
 

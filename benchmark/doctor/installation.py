@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark import PROJECT
 from benchmark.doctor.findings import REINSTALL, Finding, error, ok, warning
-from pretraining.machine import cores
+from common import PROJECT
+from common.machine import cores
 
 if TYPE_CHECKING:  # packaging may be what is missing
     from packaging.requirements import Requirement

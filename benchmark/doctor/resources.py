@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmark.doctor.findings import Finding, error, ok, warning
-from pretraining.machine import available_memory
+from common.machine import available_memory
 
 GIB = 1 << 30
 MEMORY_NEEDED = 4 * GIB
@@ -74,7 +74,7 @@ def nearest_existing(path: Path) -> Path:
 
 def lexicon() -> Finding:
     """Whether the compiled WordNet gives the answers of WordNet 3.0."""
-    from pretraining.synsets import Lexicon
+    from pretraining.labels.synsets import Lexicon
 
     known = Lexicon()  # not `load`: what an earlier caller read tells nothing about the file
     answers = {name: known.offset(name) for name in KNOWN_SYNSETS}
@@ -87,7 +87,7 @@ def lexicon() -> Finding:
     return ok(f"{len(known.offsets):,} noun synsets, dog.n.01 is {answers['dog.n.01']}")
 
 
-RESTORE_LEXICON = "git checkout -- pretraining/lexicon"
+RESTORE_LEXICON = "git checkout -- pretraining/labels/lexicon"
 
 
 def data_folder(name: str, path: Path) -> Finding:
@@ -120,7 +120,7 @@ def data_folder(name: str, path: Path) -> Finding:
 
 
 def _no_image_folder(path: Path) -> str | None:
-    from benchmark.image_folder import IMAGE_TYPES
+    from benchmark.data.image_folder import IMAGE_TYPES
 
     for split in ("train", "val"):
         classes = [entry for entry in _entries(path / split) if entry.is_dir()]

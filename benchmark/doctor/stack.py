@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.doctor.findings import REINSTALL, Check, Finding, error, ok, warning
-from benchmark.messages import one_line
-from pretraining.machine import cores
+from common.errors import one_line
+from common.machine import cores
 
 if TYPE_CHECKING:
     import torch
@@ -175,7 +175,7 @@ def operators() -> Finding:
     """Whose operators serve Mask R-CNN, and whether they compute what they should."""
     import torch
 
-    from backbones import ops
+    from backbones.openmmlab import ops
 
     by_torchvision = ops.install()
     whose = "torchvision's kernels" if by_torchvision else "compiled mmcv"
@@ -192,7 +192,9 @@ def operators() -> Finding:
             return ok(
                 f"{whose}: nms and roi_align as expected on {' and '.join(devices)}; others are refused"
             )
-        return error("an operator that is not there was not refused", "git checkout -- backbones/ops.py")
+        return error(
+            "an operator that is not there was not refused", "git checkout -- backbones/openmmlab/ops.py"
+        )
     return ok(f"{whose}: nms and roi_align as expected on {' and '.join(devices)}")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backbones.digest import digest
-from backbones.files import read_json, write_json
 from benchmark.reporting.results import Results
+from common.digest import digest
+from common.files import read_json, write_json
 
 
 def update(results: Results, force: bool = False) -> bool:

@@ -7,12 +7,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backbones.files import write_text
 from benchmark.reporting.canvas import STYLE, new_canvas, save
 from benchmark.reporting.plots import COLOURS, OTHER_MARKERS, OTHERS
 from benchmark.reporting.tables import csv_text
-from pretraining.matching import Match, label_similarities
-from pretraining.vocabulary import Vocabulary
+from common.files import write_text
+from pretraining.labels.matching import Match, label_similarities
+from pretraining.labels.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

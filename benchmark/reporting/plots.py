@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.names import slug
-from benchmark.record import Metric
+from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
 from benchmark.reporting.results import Figure, Results, seeds_text
+from common.names import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from backbones.errors import UserError
-from benchmark.record import Metric, Record
+from benchmark.records.schema import Metric, Record
+from benchmark.records.store import find_records, read_record
 from benchmark.statistics.spread import Spread, spread
-from benchmark.store import find_records, read_record
-from benchmark.suite import Cell, Suite
+from benchmark.suites.suite import Cell, Suite
+from common.errors import UserError
 
 COSTS = (
     *("samples", "flops", "cpu_seconds", "seconds", "images_per_second", "peak_memory_bytes"),

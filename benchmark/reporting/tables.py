@@ -13,9 +13,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from backbones.files import write_text
-from benchmark.record import Metric
+from benchmark.records.schema import Metric
 from benchmark.reporting.results import Figure, Results, seeds_text
+from common.files import write_text
 
 
 def write(results: Results) -> list[Path]:

@@ -6,8 +6,8 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backbones.errors import UserError
-from benchmark.names import suggest
+from common.errors import UserError
+from common.names import suggest
 
 if TYPE_CHECKING:
     from benchmark.tasks.base import Task

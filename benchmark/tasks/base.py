@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmark.record import Metric
+from benchmark.records.schema import Metric
 
 if TYPE_CHECKING:
     import pandas

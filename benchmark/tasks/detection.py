@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 from mmengine.config import Config
 
-from backbones.errors import UserError
-from benchmark.record import Metric
+from benchmark.data.dataset_classes import coco_categories
+from benchmark.metrics import coco_ap
+from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
 from benchmark.statistics.precision import FEWEST
-from benchmark.tasks import coco_ap, openmmlab_runner
+from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
-from benchmark.tasks.dataset_classes import coco_categories
+from common.errors import UserError
 
 RESULTS = "detections.{kind}.json"
 

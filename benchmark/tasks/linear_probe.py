@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from backbones.adapt import calibrate_norms, norms_without_statistics
-from backbones.errors import UserError
 from backbones.vit import ViT
-from benchmark.image_folder import ImageFolder, batches, hold_out, read_split
-from benchmark.names import suggest
-from benchmark.record import Metric
+from benchmark.data.image_folder import ImageFolder, batches, hold_out, read_split
+from benchmark.heads.logistic import LinearClassifier, fit
+from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
 from benchmark.statistics.interval import Interval
 from benchmark.statistics.proportions import cluster_interval, wilson_interval
 from benchmark.tasks.base import Outcome, Report, Task, TaskContext
-from benchmark.tasks.logistic import LinearClassifier, fit
+from common.errors import UserError
+from common.names import suggest
 
 FEATURES = ("class_token", "patch_mean", "both")
 UNITS = ("images", "classes")

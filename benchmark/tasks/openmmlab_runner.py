@@ -15,12 +15,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
-from backbones.errors import UserError
-from backbones.files import replacing
-from backbones.resume import ResumableRunner
-from benchmark.names import suggest
-from benchmark.tasks import accumulation
 from benchmark.tasks.base import Report, TaskContext
+from common.errors import UserError
+from common.files import replacing
+from common.names import suggest
+from common.training import accumulation
+from common.training.runner import ResumableRunner
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 

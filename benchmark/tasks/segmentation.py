@@ -12,15 +12,15 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
-from backbones.errors import UserError
-from backbones.files import replacing
-from benchmark.names import suggest
-from benchmark.record import Metric
+from benchmark.data.dataset_classes import ade20k_classes, ade20k_kinds
+from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
 from benchmark.statistics.ratios import mean_ratio
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
-from benchmark.tasks.dataset_classes import ade20k_classes, ade20k_kinds
+from common.errors import UserError
+from common.files import replacing
+from common.names import suggest
 
 COUNTS = "pixel_counts.npz"
 IGNORED = 255

@@ -12,7 +12,7 @@ import torch
 
 from backbones import UserError, load_backbone
 from backbones.catalog import SOURCES, backbone_digest, describe, list_backbones
-from benchmark import PROJECT
+from common import PROJECT
 
 EXAMPLE = Path(__file__).parent / "example_package"
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from backbones import UserError, catalog, download, load_backbone
 from benchmark.cli import main
-from benchmark.launchers.local import _environment
+from benchmark.running.launchers.local import _environment
 
 NAME = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 

@@ -12,8 +12,8 @@ FAKE_TASK = """
 import os, signal, time
 from pathlib import Path
 
-from backbones.errors import UserError
-from benchmark.record import Metric
+from common.errors import UserError
+from benchmark.records.schema import Metric
 from benchmark.tasks.base import Outcome, Task
 
 
@@ -74,15 +74,15 @@ class Harness:
 
     def load(self, *args: object, **kwargs: object):
         """The suite, read."""
-        from benchmark.suite import load_suite
+        from benchmark.suites.suite import load_suite
 
         return load_suite(str(self.suite(*args, **kwargs)), self.results)
 
     def run(self, suite, retry_failed: bool = False, slots: int = 1):
         """Records of all its cells."""
-        from benchmark.cells import run_cells
-        from benchmark.console import Display
-        from benchmark.launchers.local import LocalLauncher
+        from benchmark.running.cells import run_cells
+        from benchmark.running.console import Display
+        from benchmark.running.launchers.local import LocalLauncher
 
         with Display() as display:
             return run_cells(suite.cells(), LocalLauncher(slots), display, retry_failed)

@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from calibration import segmentation_worlds as pixels
 from calibration import worlds
 
+from benchmark.metrics import coco_ap
 from benchmark.statistics.coverage import CHOSEN, TABLE
 from benchmark.statistics.interval import Interval
 from benchmark.statistics.proportions import cluster_interval, wilson_interval
 from benchmark.statistics.ratios import mean_ratio
-from benchmark.tasks import coco_ap
 
 SEED = 2
 """Of the worlds' classes; the constructions were settled on others."""

@@ -4,7 +4,7 @@ They are built differently, so that no construction is tuned to one: it was deve
 with seed 0; `Curves`, with seed 1, then confirmed it but for the mean exponent, which went from 0.55 to 0.5.
 The table of `coverage.py` is of seed 2, which had no say.
 
-A world gives the detections that `benchmark.tasks.coco_ap` would have matched: class, image, score and
+A world gives the detections that `benchmark.metrics.coco_ap` would have matched: class, image, score and
 overlap with the object found (0 for none).
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.tasks.coco_ap import Matches
+from benchmark.metrics.coco_ap import Matches
 
 THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 CLASSES = 24

@@ -8,7 +8,7 @@ Everything runs on one core, on the same captions of about ten words, in one pro
   tests' ``reference_nltk``), ``wn.synset`` per token, and two linear scans of a list of 24,320 keys per hit.
   Its part-of-speech tagger is left out (its data come with ``nltk.download`` only and its tags are not used),
   which flatters the original; the sentence splitter is the untrained one.
-- *labels*: ``pretraining.synset_arrays.label_arrays``, which the sidecars are written with, in blocks of
+- *labels*: ``pretraining.labels.arrays.label_arrays``, which the sidecars are written with, in blocks of
   262,144 captions; *first* remembers nothing at the start, *later* has labelled five times as many other
   captions before. ``label_many`` gives the same labels as tuples.
 - *look-ups*: ``caption.split()`` and one ``dict.get`` per word.
@@ -32,13 +32,14 @@ from itertools import accumulate, islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pretraining"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "pretraining" / "labels"))
 
 import reference_nltk
 
-from pretraining import captions, synset_arrays, synsets
-from pretraining.caption_sources import read_captions
-from pretraining.lexicon.wordnet import installed_wordnet
+from pretraining.labels import arrays as synset_arrays
+from pretraining.labels import captions, synsets
+from pretraining.labels.lexicon.wordnet import installed_wordnet
+from pretraining.labels.sources import read_captions
 
 VOCABULARY_SIZE = 24_320
 BLOCK = 1 << 18

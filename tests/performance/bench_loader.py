@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from pretraining.shards import train_transform
+from pretraining.data.shards import train_transform
 
 PICTURES, ROUNDS = 500, 7
 

@@ -3,7 +3,7 @@
     python tests/performance/bench_openmmlab.py
 
 The reference is the same model around timm's bare ViT: no wrapper of ours, one parameter group, no progress
-hook. On a machine without a compiled mmcv both use `backbones.ops`; both compute in float32.
+hook. On a machine without a compiled mmcv both use `backbones.openmmlab.ops`; both compute in float32.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pretraining import captions, synsets
-from pretraining.caption_sources import read_captions
-from pretraining.lexicon.wordnet import installed_wordnet
-from pretraining.tokenizer import tokenize
+from pretraining.labels import captions, synsets
+from pretraining.labels.lexicon.wordnet import installed_wordnet
+from pretraining.labels.sources import read_captions
+from pretraining.labels.tokenizer import tokenize
 
 
 def labels(

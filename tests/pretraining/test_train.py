@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from backbones import load_backbone
-from backbones.errors import UserError
+from common.errors import UserError
 from pretraining.hooks import TrainingFailed
 from pretraining.recipe import fingerprint, finished, load_recipe
 
@@ -356,7 +356,7 @@ def test_labels_of_other_captions_or_another_version_name_the_command(pairs, con
     with pytest.raises(UserError, match=rf"other captions than {shard} holds now: .*label {folder}`"):
         pretrain(config, tmp_path / "out", {"pairs": pairs})
     shard.write_bytes(before)  # the same captions at another time
-    monkeypatch.setattr("pretraining.labelling.PROTOCOL", 99)
+    monkeypatch.setattr("pretraining.labels.sidecars.PROTOCOL", 99)
     with pytest.raises(UserError, match=rf"version [0-9]+ of the labelling, this is 99: .*label {folder}`"):
         pretrain(config, tmp_path / "out", {"pairs": pairs})
     assert not (tmp_path / "out" / "backbone.json").exists()

@@ -12,7 +12,7 @@ from PIL import Image
 from torchvision.ops import MultiScaleRoIAlign
 
 import backbones.openmmlab
-from backbones.pyramid import SimpleFPN
+from backbones.openmmlab.pyramid import SimpleFPN
 
 ROOT = Path(__file__).parents[2] / "task_configs"
 COCO = [Config.fromfile(ROOT / "detection" / f"coco_mask_rcnn_vit_{size}.py") for size in ("base", "huge")]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from backbones.errors import UserError
 from benchmark.demo_data import art
 from benchmark.demo_data.concepts import BACKGROUNDS, all_concepts, plural_of, select, spread
+from common.errors import UserError
 
 WORDNET = Path("/usr/share/wordnet")
 
@@ -52,8 +52,8 @@ def test_selections_are_spread_and_nested():
 
 
 def test_the_labeller_gives_every_noun_its_own_synset():
-    label = pytest.importorskip("pretraining.synsets").label
-    lexicon = pytest.importorskip("pretraining.synsets").Lexicon.load()
+    label = pytest.importorskip("pretraining.labels.synsets").label
+    lexicon = pytest.importorskip("pretraining.labels.synsets").Lexicon.load()
     seen = set()
     for concept in all_concepts():
         for word in (concept.noun, concept.plural):

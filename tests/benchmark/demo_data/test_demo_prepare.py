@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from backbones.errors import UserError
 from benchmark.demo_data import DemoSpec, art, prepare
 from benchmark.demo_data.parallel import Workers
+from common.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 TINY = DemoSpec.smoke(

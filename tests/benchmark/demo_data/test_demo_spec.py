@@ -4,10 +4,10 @@ import pickle
 
 import pytest
 
-from backbones.errors import UserError
 from benchmark.demo_data import DemoSpec
 from benchmark.demo_data.concepts import BACKGROUNDS, all_concepts
 from benchmark.demo_data.spec import _RANGES, PART_FIELDS
+from common.errors import UserError
 
 
 def test_the_full_demo():

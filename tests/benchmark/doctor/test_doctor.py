@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmark import PROJECT, doctor
+from benchmark import doctor
 from benchmark.doctor import child, stack
 from benchmark.doctor.findings import Check, Finding
+from common import PROJECT
 
 BROKEN = "raise ImportError('libtorch_cpu.so: undefined symbol')"
 PATIENT = 600.0  # where nothing hangs, on a machine that may be busy
@@ -184,7 +185,7 @@ def test_what_was_found_before_a_crash_is_kept(tmp_path):
 def test_operators_that_compute_something_else(monkeypatch, run):
     import mmcv
 
-    from backbones import ops
+    from backbones.openmmlab import ops
 
     assert run(stack.operators).status == "ok"
     served = ops.install()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.doctor import findings, installation, resources
-from pretraining import machine
+from common import machine
 
 # What is installed
 
@@ -123,7 +123,7 @@ def test_results_that_cannot_be_written(tmp_path, run):
 
 
 def test_a_broken_lexicon(monkeypatch, tmp_path, run):
-    from pretraining import lexicon, synsets
+    from pretraining.labels import lexicon, synsets
 
     assert run(resources.lexicon).status == "ok"
     with monkeypatch.context() as patch:

@@ -9,11 +9,11 @@ import torch
 from dense_data import write_coco
 
 from backbones import UserError
-from benchmark.configs import read_config
+from benchmark.metrics.coco_ap import NAMES
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import TaskContext
-from benchmark.tasks.coco_ap import NAMES
 from benchmark.tasks.detection import Detection
+from common.configs import read_config
 
 CONFIG = Path(__file__).parents[3] / "task_configs" / "detection" / "demo_mask_rcnn.py"
 SMALL = {

@@ -8,11 +8,11 @@ import torch
 from dense_data import write_ade20k
 
 from backbones import UserError
-from benchmark.configs import read_config
+from benchmark.data.dataset_classes import ade20k_classes, ade20k_kinds
 from benchmark.tasks import segmentation
 from benchmark.tasks.base import TaskContext
-from benchmark.tasks.dataset_classes import ade20k_classes, ade20k_kinds
 from benchmark.tasks.segmentation import Segmentation, class_iou, count, measure, read_counts
+from common.configs import read_config
 
 CONFIGS = Path(__file__).parents[3] / "task_configs" / "segmentation"
 SMALL = {

@@ -1,0 +1,1 @@
+"""The numbers that results are told in."""

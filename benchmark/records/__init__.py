@@ -1,0 +1,1 @@
+"""Records: what was found, in a typed file per cell."""

@@ -1,0 +1,192 @@
+"""The typed result of one cell: everything a table, a plot or a doubter asks for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from datetime import datetime, timezone
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from common import PROJECT
+from common.machine import processor
+
+SCHEMA_VERSION = 2
+"""Raised when a field changes its meaning. Older records are read, newer ones are refused by name."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Metric(_Model):
+    """One measured figure.
+
+    Attributes:
+        value: the plain estimate, as the literature quotes it, in `unit`.
+        low, high: 95 % interval of the truth that `truth` names, in `unit`. Where the estimate is biased the
+            interval is not centred on it, and need not hold it.
+        n: number of test units (images, classes) the interval is over.
+        unit: ``percent``, ``AP``, ``images/s`` ...
+        method: how the interval was made, for instance ``wilson over images``; None without an interval.
+        truth: what the interval is for: ``population of images`` (or ``classes``), the value on an endless
+            test set of which these units are a random sample; None without an interval, and in records of
+            earlier protocols, whose intervals were for no truth in particular.
+        bias: estimated bias of `value`, in `unit`, positive where it is too high; None where not estimated.
+        coverage: share of simulated test sets, in percent, whose interval held the truth, for the number of
+            units and the value nearest to these (`benchmark.statistics.coverage`); None where unknown.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    unit: str = "percent"
+    method: str | None = None
+    truth: str | None = None
+    bias: float | None = None
+    coverage: float | None = None
+
+
+class BackboneInfo(_Model):
+    """Which backbone: name in the suite, what loads it, digest of its weights, what it says of itself."""
+
+    name: str
+    spec: str
+    digest: str | None = None
+    description: dict[str, Any] = Field(default_factory=dict)
+
+
+class TaskInfo(_Model):
+    """Which task: the config's name and file, the kind of task, and the digest of what decides the result."""
+
+    name: str
+    type: str
+    config: str
+    config_digest: str
+    protocol: int
+
+
+class DataInfo(_Model):
+    """Which data: the name the config uses, the folder, the digest of its content."""
+
+    name: str
+    path: str
+    digest: str | None = None
+
+
+class Cost(_Model):
+    """What the cell took: wall seconds, peak resident memory, and peak GPU memory where one was used."""
+
+    seconds: float
+    peak_memory_bytes: int | None = None
+    peak_gpu_memory_bytes: int | None = None
+
+
+class Environment(_Model):
+    """Where the cell ran. None of it is part of the fingerprint."""
+
+    python: str
+    packages: dict[str, str]
+    platform: str
+    cpu: str
+    threads: int | None = None
+    device: str | None = None
+    commit: str | None = None
+
+
+class Record(_Model):
+    """``record.json``: one cell's result, or its failure.
+
+    Attributes:
+        seed: of everything random in the transfer.
+        pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
+            did not make it.
+        fingerprint: of what decides the result; None when it could not be taken (the backbone is missing).
+        primary: name of the metric the tables show.
+        also: names of further metrics they show, in columns of their own.
+        chosen: what was chosen on validation data.
+        error_type, error, log_tail: of a failed cell: class and message of the exception, or how the process
+            ended, and the last lines it printed.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    status: Literal["done", "failed"]
+    suite: str
+    backbone: BackboneInfo
+    task: TaskInfo
+    data: DataInfo
+    seed: int
+    pretraining_seed: int | None = None
+    fingerprint: str | None
+    command: str
+    started: str
+    finished: str
+    primary: str | None = None
+    also: list[str] = Field(default_factory=list)
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    chosen: dict[str, Any] = Field(default_factory=dict)
+    details: dict[str, Any] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+    cost: Cost | None = None
+    environment: Environment | None = None
+    error_type: str | None = None
+    error: str | None = None
+    log_tail: list[str] = Field(default_factory=list)
+
+    @property
+    def headline(self) -> Metric | None:
+        """The primary metric of a finished cell."""
+        return self.metrics.get(self.primary) if self.primary else None
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def environment(threads: int | None = None, device: str | None = None) -> Environment:
+    """Describe this machine and installation without importing what is installed."""
+    return Environment(
+        python=platform.python_version(),
+        packages={name: version for name in _PACKAGES if (version := _version(name))},
+        platform=platform.platform(),
+        cpu=processor(),
+        threads=threads,
+        device=device,
+        commit=_commit(),
+    )
+
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "open_clip_torch",
+    "onedl-mmengine",
+    "onedl-mmcv",
+    "onedl-mmdetection",
+    "onedl-mmsegmentation",
+)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _commit() -> str | None:
+    """The commit the project is at, marked when files differ from it; None outside git."""
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,1 @@
+"""Running what a suite lists: jobs in child processes, shown and kept."""

@@ -1,0 +1,97 @@
+"""What people see while a suite runs: one live line per job, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from common.progress import Progress as State
+from common.progress import clock
+
+PLAIN_INTERVAL = 60.0
+"""Seconds between two plain lines of one job where lines cannot be animated."""
+
+
+class Display:
+    """Progress on stderr, so that stdout holds the result alone.
+
+    Use as a context manager. On a terminal each running job is an animated line; otherwise a job prints a
+    plain line when it starts, once a minute, and when it ends.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._bars: Progress | None = None
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self._bars = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[state]}", markup=False),
+                TimeElapsedColumn(),
+                console=self.console,
+                transient=True,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+            self._bars = None
+
+    def line(self, text: str) -> None:
+        """Print one line that stays."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def job(self, label: str) -> Job:
+        """Start showing a job."""
+        return Job(self, label)
+
+
+class Job:
+    """One running job on the display."""
+
+    def __init__(self, display: Display, label: str) -> None:
+        self.label = label
+        self._display = display
+        self._start = self._printed = time.monotonic()
+        self._bar = None
+        if display._bars:
+            self._bar = display._bars.add_task(label, total=None, state="starting")
+        else:
+            display.line(f"{label}: started")
+
+    def update(self, state: State | None) -> None:
+        """Show a new state (None: nothing is known yet)."""
+        if state is None:
+            return
+        if self._bar is not None:
+            self._display._bars.update(
+                self._bar, completed=state.done, total=state.total or None, state=state.text()
+            )
+        elif time.monotonic() - self._printed > PLAIN_INTERVAL:
+            self._printed = time.monotonic()
+            self._display.line(f"{self.label}: {state.text()}")
+
+    def report(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Show a state of work that runs in this process."""
+        self.update(State(stage, done, total))
+
+    def finish(self, text: str) -> None:
+        """Replace the live line by one that stays."""
+        self.drop()
+        self._display.line(f"{self.label}: {text} ({clock(time.monotonic() - self._start)})")
+
+    def drop(self) -> None:
+        """Take the live line away without a word."""
+        if self._bar is not None:
+            self._display._bars.remove_task(self._bar)
+            self._bar = None

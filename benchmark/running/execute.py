@@ -1,0 +1,109 @@
+"""The child process of one cell: ``python -m benchmark.running.execute FOLDER/cell.json``.
+
+cell.json is the cell's record as it stands before the run; config.py beside it is the task config after
+overrides. The parent holds the cell's lock and collects what is printed in train.log.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import resource
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from benchmark.records.schema import Cost, Record, environment, now
+from benchmark.records.store import write_record
+from benchmark.tasks import load_task
+from benchmark.tasks.base import Outcome, TaskContext
+from common.configs import read_config
+from common.errors import UserError, one_line
+from common.files import replacing, tail
+from common.progress import ProgressFile
+
+
+def main(path: Path) -> int:
+    """Compute a cell and write its record, whatever happens.
+
+    Returns:
+        0 when it is done, 1 when it failed.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    folder = Path(path).absolute().parent
+    planned = Record.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    report = ProgressFile(folder / "progress.json")
+    started, start = now(), time.monotonic()
+    print(f"=== {started} {planned.command}", flush=True)
+    try:
+        outcome = _run(planned, folder, report)
+        result = {"status": "done", "error_type": None, "error": None, **vars(outcome)}
+        del result["per_image"]
+    except Exception as error:  # any failure of a task becomes a row of the table
+        _print(error)
+        result = {"status": "failed", "error_type": type(error).__name__, "error": one_line(error)}
+        result["log_tail"] = _tail(folder / "train.log")
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else None
+    gpu = torch is not None and torch.cuda.is_available()
+    result |= {
+        "started": started,
+        "finished": now(),
+        "cost": Cost(
+            seconds=round(time.monotonic() - start, 3),
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if gpu else None,
+        ),
+        "environment": environment(threads, torch.cuda.get_device_name() if gpu else "cpu"),
+    }
+    record = Record.model_validate({**planned.model_dump(), **result})
+    write_record(folder, record)
+    Path(path).unlink()
+    report.clear()
+    return 0 if record.status == "done" else 1
+
+
+def _run(planned: Record, folder: Path, report: ProgressFile) -> Outcome:
+    report("starting")
+    context = TaskContext(
+        cfg=read_config(folder / "config.py"),
+        data=Path(planned.data.path),
+        out=folder,
+        backbone=planned.backbone.spec,
+        seed=planned.seed,
+        report=report,
+    )
+    outcome = load_task(planned.task.type).run(context)
+    outcome.notes = [*context.cfg.get("notes", []), *outcome.notes]
+    _check(outcome)
+    if outcome.per_image is not None:
+        with replacing(folder / "per_image.parquet") as temporary:
+            outcome.per_image.to_parquet(temporary, index=False)
+    return outcome
+
+
+def _check(outcome: Outcome) -> None:
+    for name in (outcome.primary, *outcome.also):
+        if name not in outcome.metrics:
+            raise KeyError(f"the task reports no metric called {name!r}")
+    for name, metric in outcome.metrics.items():
+        for value in (metric.value, metric.low, metric.high):
+            if value is not None and not math.isfinite(value):
+                raise FloatingPointError(f"metric {name} is {value}")
+
+
+def _print(error: Exception) -> None:
+    if isinstance(error, UserError):
+        print(f"error: {one_line(error)}", flush=True)
+    else:
+        traceback.print_exception(error, file=sys.stdout)
+        sys.stdout.flush()
+
+
+def _tail(log: Path) -> list[str]:
+    return tail(log) if log.exists() else []
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,76 @@
+"""What decides a result: the part of a config that matters, and the content of a data folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from common.digest import folder_digest
+from common.errors import UserError
+from common.files import read_json, write_json
+
+NO_INFLUENCE = frozenset(
+    {
+        "device",
+        "encode_batch_size",
+        "num_workers",
+        "persistent_workers",
+        "pin_memory",
+        "prefetch_factor",
+        "work_dir",
+        "workers",
+    }
+)
+"""Entries of a config that decide speed or place, never the result: at no depth part of the fingerprint."""
+
+
+def influential(value: Any) -> Any:
+    """The entries of a config that decide a result: all but `NO_INFLUENCE`."""
+    if isinstance(value, dict):
+        return {key: influential(item) for key, item in value.items() if key not in NO_INFLUENCE}
+    if isinstance(value, list):
+        return [influential(item) for item in value]
+    return value
+
+
+def data_digest(folder: Path, results: Path) -> str:
+    """`folder_digest`, remembered in ``<results>/.digests.json`` as long as nothing in the folder changes.
+
+    Raises:
+        UserError: the folder is missing.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"data folder {folder} does not exist: run prepare, or name the folder with --data")
+    state = _state(folder)
+    cache = results / ".digests.json"
+    known = read_json(cache)
+    known = known if isinstance(known, dict) else {}
+    key = str(Path(folder).resolve())
+    if known.get(key, {}).get("state") != state:
+        known[key] = {"state": state, "digest": folder_digest(folder)}
+        write_json(cache, known)
+    return known[key]["digest"]
+
+
+def _state(folder: Path) -> list[int]:
+    """Number of entries, bytes and newest change below a folder: different as soon as a file was touched."""
+    count = size = newest = 0
+    pending, seen = [os.fspath(folder)], set()
+    while pending:
+        current = pending.pop()
+        status = os.stat(current)
+        if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        newest = max(newest, status.st_mtime_ns)
+        with os.scandir(current) as entries:
+            for entry in entries:
+                count += 1
+                if entry.is_dir():
+                    pending.append(entry.path)
+                elif entry.is_file():
+                    status = entry.stat()
+                    size += status.st_size
+                    newest = max(newest, status.st_mtime_ns)
+    return [count, size, newest]

@@ -1,0 +1,143 @@
+"""Reading MMEngine configs: found by short names, changed from the command line, blamed by name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import PROJECT
+from common.errors import UserError
+from common.names import suggest
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+CONFIGS = PROJECT / "task_configs"
+
+
+def find_config(name: str | Path, *folders: Path) -> Path:
+    """The config file a name means: as given, or below one of `folders`, or below ``task_configs/``.
+
+    Raises:
+        UserError: there is none; close names are suggested.
+    """
+    given = Path(name).expanduser()
+    for candidate in (given, *(folder / given for folder in (*folders, CONFIGS, PROJECT))):
+        if candidate.is_file():
+            return candidate.resolve()
+    known = [entry.relative_to(CONFIGS).as_posix() for entry in CONFIGS.glob("*/*.py")]
+    raise UserError(f"config {str(name)!r} does not exist: {suggest(str(name), known)}")
+
+
+def read_config(path: Path, overrides: dict[str, Any] | None = None) -> Config:
+    """Read a Python config and apply ``--set`` overrides. Does not import what its custom_imports name.
+
+    Raises:
+        UserError: the file is no valid config, or an override names an entry that is not there.
+    """
+    from mmengine.config import Config
+
+    try:
+        config = Config.fromfile(str(path), import_custom_modules=False)
+    except Exception as error:  # a config is a program: it can fail in any way
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+        raise UserError(f"{path} is no valid config ({type(error).__name__}: {reason})") from error
+    for key, value in (overrides or {}).items():
+        if key.startswith("+"):
+            key = key[1:]
+        else:
+            _check_key(path, config, key)
+        config.merge_from_dict({key: value})
+    return config
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+    """``--set key=value`` strings as a dict. Values are Python literals; anything else is text.
+
+    A key that is not in the config yet is written ``+key``, so that a misspelt one is an error.
+    """
+    overrides = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip("+. "):
+            raise UserError(f"--set {pair!r}: write --set key=value, for instance --set task.feature=both")
+        overrides[key.strip()] = _parse(text)
+    return overrides
+
+
+def override_words(overrides: dict[str, Any]) -> list[str]:
+    """The command-line words that `parse_overrides` reads back as `overrides`."""
+    words = []
+    for key, value in overrides.items():
+        text = value if isinstance(value, str) and _parse(value) == value else repr(value)
+        words += ["--set", f"{key}={text}"]
+    return words
+
+
+def parse_data(pairs: Iterable[str]) -> dict[str, Path]:
+    """``--data NAME=PATH`` strings as a dict of absolute paths."""
+    data = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals or not name or not path:
+            raise UserError(f"--data {pair!r}: write --data NAME=PATH, for instance --data coco=/data/coco")
+        data[name.strip()] = Path(path).expanduser().absolute()
+    return data
+
+
+def check_data_names(names: Iterable[str], read: Iterable[str], reader: str) -> None:
+    """Refuse data that nothing reads: a misspelt name would leave other data in their place.
+
+    Args:
+        names: those of ``--data``.
+        read: those that mean something.
+        reader: who reads them, for the message.
+
+    Raises:
+        UserError: the first name that is not read.
+    """
+    read = list(read)
+    for name in names:
+        if name not in read:
+            raise UserError(
+                f"--data {name}=...: {reader} reads no data called {name!r}: {suggest(name, read)}"
+            )
+
+
+def plain(value: Any) -> Any:
+    """A config's content as JSON can hold it: tuples become lists, classes and functions their names."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return str(value)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False, "none": None}.get(text.lower(), text)
+
+
+def _check_key(path: Path, config: Config, key: str) -> None:
+    node: Any = config
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if isinstance(node, (list, tuple)) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+            continue
+        keys = [str(name) for name in node] if hasattr(node, "keys") else []
+        if part not in keys:
+            siblings = [".".join((*parts[:depth], name)) for name in keys]
+            hint = suggest(key, siblings)
+            raise UserError(
+                f"--set {key}: {path.name} has no such entry, {hint} (to add one: --set +{key}=...)"
+            )
+        node = node[part]

@@ -1,0 +1,24 @@
+"""Errors for people: the one exception that is the user's to mend, and any exception as one line."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input: the message is one line that names the file or value and the remedy.
+
+    The command line prints it without a traceback and exits with code 2.
+    """
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an exception in one line.
+
+    Exceptions from the workers of a DataLoader arrive with the worker's traceback as their message; what the
+    worker said is the last part of it.
+    """
+    text = str(error).strip()
+    if text.startswith("Caught ") and "Original Traceback" in text:
+        last = text.splitlines()[-1]
+        name, colon, rest = last.partition(": ")
+        text = rest if colon and " " not in name else last
+    return " ".join(text.split()) or type(error).__name__

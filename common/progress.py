@@ -1,0 +1,82 @@
+"""How far a child process is: one small file that it replaces and its parent reads."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from common.files import read_json, write_text
+
+
+@dataclass
+class Progress:
+    """One state of a running job.
+
+    Attributes:
+        stage: what is being done, for instance ``features of train``.
+        done, total: steps of this stage; a total of 0 means unknown.
+        loss: the latest loss, where there is one.
+        images_per_second: pace, where it says something.
+        seconds_left: until the end of the stage, where it can be told.
+    """
+
+    stage: str = "training"
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    images_per_second: float | None = None
+    seconds_left: float | None = None
+
+    def text(self) -> str:
+        """One line for people: ``train 120/400, loss 1.84, 0:42 left``."""
+        parts = [f"{self.stage} {self.done}/{self.total}" if self.total else self.stage]
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.3f}")
+        if self.images_per_second is not None:
+            parts.append(f"{self.images_per_second:.0f} images/s")
+        if self.seconds_left is not None:
+            parts.append(f"{clock(self.seconds_left)} left")
+        return ", ".join(parts)
+
+
+class ProgressFile:
+    """Writes states to `path`, at most five times a second, and works out the time left."""
+
+    def __init__(self, path: Path, interval: float = 0.2) -> None:
+        self.path = Path(path)
+        self.interval = interval
+        self._stage: str | None = None
+        self._stage_start = self._written = 0.0
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0, loss: float | None = None) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._stage_start = stage, now
+        elif now - self._written < self.interval and done < total:
+            return
+        left = (now - self._stage_start) / done * (total - done) if done and total else None
+        self._written = now
+        finite = loss if loss is not None and math.isfinite(loss) else None
+        write_text(self.path, json.dumps(asdict(Progress(stage, done, total, finite, seconds_left=left))))
+
+    def clear(self) -> None:
+        """Remove the file: nothing is running any more."""
+        self.path.unlink(missing_ok=True)
+
+
+def read_progress(path: Path) -> Progress | None:
+    """The state a child last wrote; None when there is none. Entries unknown to `Progress` are ignored."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        return None
+    return Progress(**{field.name: values[field.name] for field in fields(Progress) if field.name in values})
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``0:42``, ``12:05`` or ``3:04:05``."""
+    minutes, second = divmod(round(max(seconds, 0)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

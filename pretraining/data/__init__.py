@@ -1,0 +1,1 @@
+"""Image–text pairs from shards to batches."""

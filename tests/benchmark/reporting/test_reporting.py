@@ -1,0 +1,356 @@
+"""Tables and plots from made-up records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmark import reporting
+from benchmark.records.schema import BackboneInfo, Cost, DataInfo, Metric, Record, TaskInfo
+from benchmark.records.store import write_record
+from benchmark.reporting import plots, tables
+from benchmark.reporting.results import of_folder
+from common.errors import UserError
+
+COST = {
+    "seconds": 301.5,
+    "cpu_seconds": 590.0,
+    "flops": 7.5e15,
+    "samples": 64_000,
+    "peak_memory_bytes": 3 << 30,
+}
+DESCRIPTIONS = {
+    "random": {"source": "random", "objective": None, "cost": None},
+    "clip": {"source": "run", "objective": "clip", "cost": COST},
+    "catlip": {"source": "run", "objective": "catlip", "cost": {**COST, "seconds": 120.0}},
+}
+
+
+def record(backbone: str = "catlip", value: float = 66.0, **changes) -> Record:
+    values = {
+        "status": "done",
+        "suite": "toy",
+        "backbone": BackboneInfo(
+            name=backbone,
+            spec=f"run:{backbone}",
+            description=DESCRIPTIONS.get(backbone, DESCRIPTIONS["catlip"]),
+        ),
+        "task": TaskInfo(name="probe", type="linear_probe", config="probe.py", config_digest="c", protocol=1),
+        "data": DataInfo(name="toy", path="data", digest="d"),
+        "seed": 0,
+        "fingerprint": "f",
+        "command": f"python run_suite.py run probe.py --backbone run:{backbone}",
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:10+00:00",
+        "primary": "top1",
+        "metrics": {
+            "top1": Metric(value=value, low=value - 2, high=value + 2, n=80, method="wilson over classes"),
+            "top1_over_images": Metric(
+                value=value, low=value - 1, high=value + 1, n=2400, method="wilson over images"
+            ),
+        },
+        "chosen": {"l2": 0.001},
+        "notes": ["All images of a class show one drawing."],
+        "cost": Cost(seconds=10.0),
+    }
+    return Record(**{**values, **changes})
+
+
+def failed(backbone: str, error: str = "the process was killed by SIGKILL") -> Record:
+    nothing = {"metrics": {}, "primary": None, "chosen": {}, "notes": [], "cost": None}
+    return record(backbone, status="failed", error=error, error_type="Killed", **nothing)
+
+
+@pytest.fixture
+def results_of(tmp_path):
+    """Results of records, through the disk."""
+
+    def make(*records: Record):
+        for number, entry in enumerate(records):
+            write_record(tmp_path / "toy" / f"{number}" / entry.task.name / f"seed{entry.seed}", entry)
+        return of_folder(tmp_path / "toy")
+
+    return make
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def shown(results) -> str:
+    console = Console(width=250, file=io.StringIO())
+    console.print(tables.terminal(results))
+    return console.file.getvalue()
+
+
+def test_the_summary_has_every_figure_and_every_failure(results_of):
+    results = results_of(record("random", 10.0), record("clip", 60.0), failed("catlip"))
+    terminal, text = shown(results), tables.markdown(results)
+    for cell in (
+        "10.0 [8.0, 12.0]",
+        "60.0 [58.0, 62.0]",
+        "FAILED",
+        "l2=0.001",
+        "302",
+        "590",
+        "7.50e+15",
+        "64,000",
+        "3.0 GiB",
+    ):
+        assert cell in terminal and cell.replace("[", r"\[").replace("]", r"\]") in text
+    assert "All images of a class show one drawing." in text
+    assert r"catlip on probe, seed 0, failed: the process was killed by SIGKILL" in text
+    lines = rows(tables.summary_csv(results))
+    assert [line["probe_status"] for line in lines] == ["done", "done", "failed"]
+    assert lines[1]["probe_value"] == "60.0" and lines[2]["probe_value"] == ""
+    assert results.failed == 1
+
+
+def test_a_task_may_show_several_metrics(results_of):
+    metrics = {
+        name: Metric(
+            value=value, low=value - 1, high=value + 1, n=400, unit="AP", method="bootstrap over images"
+        )
+        for name, value in {"bbox_mAP": 16.0, "segm_mAP": 9.0, "bbox_AP50": 37.0}.items()
+    }
+    boxes = {"primary": "bbox_mAP", "also": ["segm_mAP"], "metrics": metrics, "chosen": {"lr": 0.1}}
+    results = results_of(record("clip", **boxes), record("catlip", **boxes), failed("random"))
+    header, _, *lines = [line for line in tables.markdown(results).splitlines() if line.startswith("|")]
+    assert [cell.strip() for cell in header.split("|")][3:6] == [
+        r"probe bbox\_mAP \[95 %\], 1 seed",
+        "chosen",
+        r"probe segm\_mAP \[95 %\], 1 seed",
+    ]
+    assert r"| 16.0 \[15.0, 17.0\] | lr=0.1 | 9.0 \[8.0, 10.0\] |" in lines[0]
+    assert "| FAILED | – | FAILED |" in lines[2]
+    line = rows(tables.summary_csv(results))[0]
+    assert (line["probe_value"], line["probe_segm_mAP_value"]) == ("16.0", "9.0")
+    reporting.update(results)
+    plots = {path.name for path in (results.folder / "plots").glob("probe*.png")}
+    assert (results.folder / "plots" / "overview.png").is_file()
+    stems = ("probe", "probe_segm_mAP")
+    assert plots == {f"{stem}{end}.png" for stem in stems for end in ("", "_against_cost")}
+
+
+def biased(value: float, bias: float = 6.0) -> dict:
+    """A figure so biased that its interval lies below it."""
+    metric = Metric(
+        value=value, low=value - bias - 2, high=value - bias + 2, n=100, unit="AP", bias=bias,
+        method="jackknife over images", truth="population of images", coverage=94.6,
+    )  # fmt: skip
+    return {"primary": "bbox_mAP", "metrics": {"bbox_mAP": metric}, "chosen": {}}
+
+
+def test_an_interval_that_does_not_hold_the_figure_is_shown_and_drawn_where_it_is(results_of):
+    results = results_of(record("clip", **biased(30.0)), record("catlip", **biased(40.0, 5.2)))
+    assert "30.0 [22.0, 26.0]" in shown(results)
+    assert reporting.update(results)
+    assert (results.folder / "plots" / "probe_against_cost.png").is_file()
+    figures = {name: results.figure(name, "probe", "bbox_mAP") for name in results.backbones}
+    canvas = plots._against_cost(results, "probe", figures, plots._looks(results))
+    bars = canvas.axes[0].collections  # each backbone's vertical bar
+    ends = [tuple(bar.get_segments()[0][:, 1]) for bar in bars]
+    assert [tuple(round(end, 6) for end in pair) for pair in ends] == [(22.0, 26.0), (32.8, 36.8)]
+    lines = rows(tables.cells_csv(results))
+    assert {line["truth"] for line in lines} == {"population of images"}
+    assert [(line["bias"], line["coverage"]) for line in lines] == [("6.0", "94.6"), ("5.2", "94.6")]
+
+
+def test_the_truth_and_the_bias_are_told_once_under_the_table(results_of):
+    results = results_of(record("clip", **biased(30.0)), record("catlip", **biased(40.0, -0.5)))
+    notes = [note for note in results.all_notes() if "95 % intervals are for" in note]
+    assert len(notes) == 1 and notes[0].startswith("probe: 95 % intervals are for the population of images")
+    assert "bbox_mAP -0.5 to +6.0" in notes[0] and "held the truth in 95 %" in notes[0]
+
+
+def test_records_of_earlier_protocols_are_still_read(results_of):
+    old = json.loads(record("clip").model_dump_json())
+    for metric in old["metrics"].values():
+        for name in ("truth", "bias", "coverage"):
+            del metric[name]
+    again = Record.model_validate(old)
+    assert again.headline.truth is again.headline.bias is again.headline.coverage is None
+    results = results_of(again)
+    assert "66.0 [64.0, 68.0]" in shown(results)
+    assert not any("intervals are for" in note for note in results.all_notes())
+
+
+def test_every_line_of_the_cells_names_its_command_and_record(results_of):
+    results = results_of(record("random", 10.0), failed("clip"))
+    lines = rows(tables.cells_csv(results))
+    assert [(line["backbone"], line["metric"]) for line in lines] == [
+        ("random", "top1"),
+        ("random", "top1_over_images"),
+        ("clip", ""),
+    ]
+    for line in lines:
+        assert line["command"].startswith("python run_suite.py run")
+        assert (results.folder / line["record"]).is_file()
+    assert lines[2]["error"] == "the process was killed by SIGKILL"
+
+
+def test_odd_names_break_no_table(results_of):
+    name = "a|b`c*_<script>[x](y)\n$\\alpha$ [red]bold[/red]"
+    results = results_of(record(name), failed("other", "it broke | badly\nsecond line"))
+    text = tables.markdown(results)
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 4
+    assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
+    assert "<script>" not in text and r"\|b\`c\*\_&lt;script&gt;\[x\](y)" in text
+    assert "[red]bold[/red]" in shown(results)
+    assert rows(tables.summary_csv(results))[0]["backbone"] == name
+    reporting.update(results)  # the plots must bear it too
+
+
+def test_seeds_are_averaged_and_their_spread_is_told(results_of):
+    results = results_of(record("clip", 60.0), record("clip", 64.0, seed=1), record("catlip", 70.0))
+    assert "62.0 ± 2.8 [60.0, 64.0]" in shown(results) and "1 to 2 seeds" in shown(results)
+    text = tables.markdown(results)
+    assert "nothing of other seeds" in text and "Differences between backbones are not tested" in text
+    part = results_of(record("clip", 60.0), failed("clip"))
+    assert "(failed in part)" in shown(part)
+
+
+def test_one_seed_is_marked_as_one_wherever_it_is_shown(results_of):
+    results = results_of(record("clip", 60.0), record("catlip", 64.0))
+    assert "probe top1 % [95 %], 1 seed" in shown(results)
+    assert any("no order of backbones is a finding" in note for note in results.all_notes())
+    figures = {name: results.figure(name, "probe", "top1") for name in results.backbones}
+    looks = plots._looks(results)
+    _, axes = plots.new_canvas(4, 3)
+    plots._compare(axes, "probe", figures, looks)
+    assert "1 seed" in axes.get_title("left") + axes.get_title("center")
+    assert "1 seed" in plots._against_cost(results, "probe", figures, looks).get_suptitle()
+
+
+def test_spreads_of_pre_training_and_transfer_are_told_apart(results_of):
+    values = {(0, 0): 60.0, (0, 1): 62.0, (1, 0): 70.0, (1, 1): 72.0}
+    results = results_of(
+        *(record("clip", value, seed=seed, pretraining_seed=first) for (first, seed), value in values.items())
+    )
+    line = rows(tables.summary_csv(results))[0]
+    assert float(line["probe_value"]) == 66.0
+    assert float(line["probe_sd"]) == pytest.approx(np.std(list(values.values()), ddof=1))
+    assert float(line["probe_sd_transfer"]) == pytest.approx(2**0.5)
+    assert float(line["probe_sd_pretraining"]) == pytest.approx((50 - 1) ** 0.5)
+    assert line["probe_status"] == "done"
+
+
+def test_cost_is_the_mean_over_pre_trainings_and_mining_is_told(results_of):
+    def made(seed, **cost):
+        described = {"source": "run", "objective": "catlip", "cost": {**COST, **cost}}
+        info = BackboneInfo(name="catlip", spec=f"run:{seed}", description=described)
+        changed = {"seed": seed, "pretraining_seed": seed}
+        return record("catlip").model_copy(update={"backbone": info, **changed})
+
+    costs = (
+        {"cpu_seconds": 100.0, "labelling_seconds": 4.0},
+        {"cpu_seconds": 300.0, "labelling_seconds": 4.0},
+    )
+    results = results_of(*(made(seed, **cost) for seed, cost in enumerate(costs)))
+    assert results.cost("catlip")["cpu_seconds"] == 204.0
+    assert results.backbones == {"catlip": "run:0"}
+    notes = results.all_notes()
+    assert any("mining the labels of the training captions took 4.0 s" in note for note in notes)
+    assert any("wall seconds depend on what else the machine did" in note for note in notes)
+
+
+def test_a_record_without_a_cost_hides_no_other_records_cost(results_of):
+    other = TaskInfo(name="detect", type="t", config="c", config_digest="c", protocol=1)
+    unknown = BackboneInfo(name="clip", spec="run:clip", description={})
+    blocked = failed("clip").model_copy(update={"task": other, "backbone": unknown})
+    assert results_of(record("clip"), blocked).cost("clip")["seconds"] == COST["seconds"]
+
+
+def test_a_metric_that_one_backbone_lacks_is_missing_there_alone(results_of):
+    metrics = {name: Metric(value=50.0) for name in ("mIoU", "mIoU_stuff")}
+    both = record("clip", primary="mIoU", also=["mIoU_stuff"], metrics=metrics)
+    one = record("catlip", primary="mIoU", metrics={"mIoU": Metric(value=40.0)})
+    results = results_of(both, one)
+    assert results.figure("catlip", "probe", "mIoU_stuff").metric is None
+    assert "missing" in shown(results)
+
+
+def test_the_cost_is_drawn_in_samples_flops_and_two_kinds_of_seconds(results_of):
+    results = results_of(record("random", 10.0), record("clip", 60.0), record("catlip", 66.0))
+    figures = {name: results.figure(name, "probe", "top1") for name in results.backbones}
+    panels = plots._against_cost(results, "probe", figures, plots._looks(results)).axes
+    assert [axes.get_xlabel().split(" (")[0].split(",")[0] for axes in panels] == [
+        "samples",
+        "FLOPs",
+        "CPU seconds of this machine",
+        "wall seconds",
+    ]
+    drawn = [
+        [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() in {"o", "s"}]
+        for axes in panels
+    ]
+    assert drawn == [[64.0, 64.0], [7.5e15, 7.5e15], [590.0, 590.0], [301.5, 120.0]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": TaskInfo(name="probe", type="t", config="c", config_digest="c", protocol=2)},
+        {"task": TaskInfo(name="probe", type="t", config="c", config_digest="other", protocol=1)},
+        {"data": DataInfo(name="toy", path="data", digest="other")},
+    ],
+)
+def test_what_was_measured_differently_is_left_out_with_a_note(results_of, change):
+    results = results_of(
+        record("random", 10.0), record("catlip", 60.0, finished="2026-01-02T00:00:00+00:00", **change)
+    )
+    lines = rows(tables.summary_csv(results))
+    assert [line["probe_status"] for line in lines] == ["outdated", "done"]
+    assert "left out random" in tables.markdown(results) and "10.0 [" not in shown(results)
+
+
+def test_the_newest_protocol_wins_over_a_later_record_of_an_older_one(results_of):
+    new = TaskInfo(name="probe", type="t", config="c", config_digest="c", protocol=2)
+    results = results_of(record("a", finished="2026-01-09T00:00:00+00:00"), record("b", task=new))
+    assert [row.status for row in results.rows] == ["outdated", "done"]
+
+
+def test_several_tasks_are_columns(results_of):
+    other = TaskInfo(name="detect", type="t", config="c", config_digest="c", protocol=1)
+    figures = {
+        "box": Metric(value=12.5, low=11.0, high=14.0, n=200, unit="AP", method="bootstrap over images")
+    }
+    second = record("clip", task=other, primary="box", metrics=figures, chosen={})
+    results = results_of(record("clip"), record("random", 5.0))
+    results.rows += results_of(second).rows[:1]
+    header, *_ = tables._layout(results)
+    assert "detect box AP [95 %], 1 seed" in header and "probe top1 % [95 %], 1 seed" in header
+    assert "missing" in shown(results)
+
+
+def test_plots_are_made_once_and_again_when_something_changed(results_of, tmp_path):
+    history = tmp_path / "toy" / "pretrain" / "clip" / "history.csv"
+    history.parent.mkdir(parents=True)
+    history.write_text("step,samples,loss,val_loss\n1,64,3.0,\n2,128,2.0,2.5\ntorn\n3,192,1.5,2.2\n")
+    results = results_of(record("random", 10.0), record("clip", 60.0), record("catlip", 66.0))
+    assert reporting.update(results)
+    names = {path.name for path in (tmp_path / "toy" / "plots").iterdir()}
+    assert names == {"probe.png", "probe_against_cost.png", "pretraining_loss.png"}
+    assert not reporting.update(results)
+    (tmp_path / "toy" / "plots" / "probe.png").unlink()
+    assert reporting.update(results)
+    assert reporting.update(results_of(record("random", 11.0)))
+    assert reporting.update(results, force=True)
+
+
+def test_nothing_to_draw_is_no_error(results_of):
+    results = results_of(failed("clip"))
+    assert reporting.update(results)
+    assert not list((results.folder / "plots").glob("*.png"))
+    assert "FAILED" in shown(results)
+
+
+def test_a_folder_without_records(tmp_path):
+    with pytest.raises(UserError, match="holds no records"):
+        of_folder(tmp_path)
