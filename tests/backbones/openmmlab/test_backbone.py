@@ -7,7 +7,8 @@ from mmengine.registry import MODELS
 from timm.layers import DropPath
 
 from backbones import load_backbone
-from backbones.openmmlab import ViTBackbone, set_drop_path
+from backbones.openmmlab import ViTBackbone
+from backbones.openmmlab.backbone import set_drop_path
 
 CONV, LINEAR = "random:vit_nano_conv16", "random:vit_tiny_patch16_224"
 
