@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,27 +53,35 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> Config:
     return config
 
 
-def parse_overrides(pairs: Iterable[str]) -> dict[str, Any]:
+def parse_overrides(pairs: Iterable[str], option: str = "--set", example: str = "task.feature=both") -> dict:
     """``--set key=value`` strings as a dict. Values are Python literals; anything else is text.
 
     A key that is not in the config yet is written ``+key``, so that a misspelt one is an error.
+
+    Args:
+        pairs: what the user wrote.
+        option, example: of the option that took them, for the message.
+
+    Raises:
+        UserError: one of them is no ``key=value``.
     """
     overrides = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip("+. "):
-            raise UserError(f"--set {pair!r}: write --set key=value, for instance --set task.feature=both")
+            raise UserError(f"{option} {pair!r}: write {option} key=value, for instance {option} {example}")
         overrides[key.strip()] = _parse(text)
     return overrides
 
 
-def override_words(overrides: dict[str, Any]) -> list[str]:
+def override_words(overrides: Mapping[str, Any], option: str = "--set") -> list[str]:
     """The command-line words that `parse_overrides` reads back as `overrides`."""
-    words = []
-    for key, value in overrides.items():
-        text = value if isinstance(value, str) and _parse(value) == value else repr(value)
-        words += ["--set", f"{key}={text}"]
-    return words
+    return [word for key, value in overrides.items() for word in (option, f"{key}={value_text(value)}")]
+
+
+def value_text(value: Any) -> str:
+    """A value as `parse_overrides` reads it: text as it is, unless it could be taken for something else."""
+    return value if isinstance(value, str) and _parse(value) == value else repr(value)
 
 
 def parse_data(pairs: Iterable[str]) -> dict[str, Path]:

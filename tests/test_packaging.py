@@ -1,6 +1,5 @@
 """The two lists of packages say the same, and the public files name the two commands."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -23,14 +22,6 @@ def test_environment_yml_lists_what_pyproject_lists():
 def test_readme_names_the_two_commands():
     readme = (ROOT / "README.md").read_text()
     assert "make suite" in readme and "make test" in readme
-
-
-def test_imports_go_one_way():
-    forbidden = {"backbones": "benchmark|pretraining|task_configs", "pretraining": "benchmark|task_configs"}
-    for package, others in forbidden.items():
-        for path in (ROOT / package).rglob("*.py"):
-            found = re.search(rf"^\s*(?:from|import) (?:{others})\b", path.read_text(), re.MULTILINE)
-            assert found is None, f"{path.relative_to(ROOT)} imports the wrong way: {found.group().strip()}"
 
 
 def test_files_that_code_reads_are_packaged():

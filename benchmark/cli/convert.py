@@ -24,10 +24,11 @@ def command(
     from rich.console import Console
 
     from backbones.convert import convert
+    from benchmark.running.console import say
 
     console = Console(stderr=True)
     with console.status(f"converting {name}"):
         written, lines = convert(name, out.expanduser(), to)
     for line in lines:
-        console.print(line, markup=False, highlight=False)
-    Console().print(written, markup=False, highlight=False, soft_wrap=True)
+        say(line, console)
+    say(written)

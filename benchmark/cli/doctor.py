@@ -57,9 +57,10 @@ def command(
 
 def show(found: list[Finding]) -> None:
     """Print a line for every finding, its remedy below it."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from benchmark.running.console import stdout
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -70,9 +71,7 @@ def show(found: list[Finding]) -> None:
         table.add_row(Text(finding.status, style=style), Text(finding.name), Text(finding.message))
         if finding.remedy:
             table.add_row("", "", Text(f"→ {finding.remedy}", style="bold"))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = stdout()
     console.print(table)
     counts = Counter(finding.status for finding in found)
     console.print(", ".join(f"{status}: {counts[status]}" for status in _STYLES), highlight=False)

@@ -22,10 +22,10 @@ def command(
 
     Example: [bold]python run_suite.py list backbones '*mini*'[/bold]
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from benchmark.running.console import stdout
     from common.errors import UserError
     from common.names import suggest
 
@@ -39,10 +39,7 @@ def command(
     table.add_column()
     for name, summary in entries:
         table.add_row(Text(name), Text(summary, style="dim"))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table)
+    stdout().print(table)
 
 
 def _backbones(pattern: str) -> list[tuple[str, str]]:

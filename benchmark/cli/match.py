@@ -45,8 +45,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
+    from benchmark.running.console import say, stdout
     from common.files import write_text
     from pretraining.labels.label_lists import read_labels
     from pretraining.labels.matching import match_labels
@@ -54,13 +53,11 @@ def command(
 
     classes = Vocabulary.load(vocabulary)
     targets = {name: match_labels(read_labels(name), classes, alpha) for name in labels}
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = stdout()
     for name, matches in targets.items():
         if show:
             console.print(_table(name, matches, show))
-        console.print(_summary(name, matches, alpha), markup=False, highlight=False, soft_wrap=True)
+        say(_summary(name, matches, alpha), console)
     written = []
     if out is not None:
         from benchmark.reporting.tables import csv_text
@@ -73,7 +70,7 @@ def command(
 
         written += write_coverage_plot(targets, plots)
     for path in written:
-        console.print(path, markup=False, highlight=False, soft_wrap=True)
+        say(path, console)
 
 
 def _table(name: str, matches: list[Match], show: int) -> Table:

@@ -42,6 +42,15 @@ SetOption = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Replace an entry of the config; may be repeated."),
 ]
+AxisOption = Annotated[
+    list[str],
+    typer.Option(
+        "--axis",
+        metavar="AXIS=VALUE",
+        help="Where on an axis of the task to stand, for instance learning_rate=1e-3: like --set, but part "
+        "of the result's name, so that several values stand side by side. May be repeated.",
+    ),
+]
 SeedsOption = Annotated[
     int | None,
     typer.Option(

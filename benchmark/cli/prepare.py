@@ -34,14 +34,12 @@ def command(
 
     Example: [bold]python run_suite.py prepare ade20k --check /data/ADEChallengeData2016[/bold]
     """
-    from rich.console import Console
-
     from benchmark.data.checks import CHECKS
 
     if check is not None or name in CHECKS:
         return _check(name, check)
 
-    from benchmark.running.console import Display
+    from benchmark.running.console import Display, say
     from benchmark.running.preparation import draw, label_pairs
     from benchmark.suites.suite import load_suite
     from common.interrupt import stoppable
@@ -50,13 +48,14 @@ def command(
     with stoppable(), Display() as display:
         root = draw(loaded, name, display)
         label_pairs(root / "pairs", loaded.vocabulary, display)
-    Console().print(f"{root} is ready", markup=False, highlight=False, soft_wrap=True)
+    say(f"{root} is ready")
 
 
 def _check(name: str, path: Path | None) -> None:
     from rich.console import Console
 
     from benchmark.data.checks import CHECKS
+    from benchmark.running.console import say
     from common.errors import UserError
     from common.names import suggest
 
@@ -68,5 +67,5 @@ def _check(name: str, path: Path | None) -> None:
     with console.status(f"checking {path}"):
         report = CHECKS[name](path.expanduser())
     for warning in report.warnings:
-        console.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
-    Console().print(report.summary, markup=False, highlight=False, soft_wrap=True)
+        say(f"warning: {warning}", console)
+    say(report.summary)

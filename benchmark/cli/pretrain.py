@@ -33,7 +33,7 @@ def command(
     """
     from rich.console import Console
 
-    from benchmark.running.console import Display
+    from benchmark.running.console import Display, say
     from benchmark.running.preparation import find_shards
     from common.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
     from common.errors import UserError
@@ -58,7 +58,7 @@ def command(
         return
     find_shards(places["pairs"])
     if finished(path, folder, places, values):
-        console.print(f"{folder} is finished already", markup=False)
+        say(f"{folder} is finished already", console)
         return
     from pretraining.train import pretrain
 

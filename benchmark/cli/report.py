@@ -59,21 +59,13 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
         force: write the files even when nothing has changed.
         written: what the files show, where that is more than the terminal does.
     """
-    from rich.console import Console
-
     from benchmark import reporting
     from benchmark.reporting import tables
+    from benchmark.running.console import say, stdout
 
     reporting.update(written or results, force)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = stdout()
     console.print(tables.terminal(results))
     for note in results.all_notes():
         console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
-    console.print(
-        f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)

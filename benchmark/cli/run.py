@@ -9,6 +9,7 @@ import typer
 
 from benchmark.cli.options import (
     RESULTS,
+    AxisOption,
     DataOption,
     DebugOption,
     DownloadOption,
@@ -25,6 +26,7 @@ def command(
     ],
     data: DataOption = [],  # noqa: B006
     overrides: SetOption = [],  # noqa: B006
+    axes: AxisOption = [],  # noqa: B006
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
     suite: Annotated[
         str, typer.Option("--suite", help="Folder of results that the record goes to.")
@@ -44,13 +46,14 @@ def command(
     from benchmark.running.console import Display
     from benchmark.running.launchers.local import LocalLauncher
     from benchmark.running.preparation import check_folder
-    from benchmark.suites.suite import Cell, load_task_config
+    from benchmark.suites.cell import Cell, load_task_config
     from common.configs import check_data_names, parse_data, parse_overrides
     from common.errors import UserError
     from common.interrupt import stoppable
 
     folder = results_folder(results)
-    task = load_task_config(task_config, parse_overrides(overrides))
+    point = parse_overrides(axes, "--axis", "learning_rate=1e-3")
+    task = load_task_config(task_config, parse_overrides(overrides), axes=point)
     paths = parse_data(data)
     check_data_names(paths, [task.data_name], task.path.name)
     if task.data_name not in paths:

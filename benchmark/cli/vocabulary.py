@@ -54,9 +54,7 @@ def command(
 
     Example: [bold]python run_suite.py vocabulary cc3m/train --out cc3m/vocabulary.csv --plots plots[/bold]
     """
-    from rich.console import Console
-
-    from benchmark.running.console import Display
+    from benchmark.running.console import Display, say
     from common.errors import UserError
     from common.interrupt import stoppable
     from pretraining.labels.corenet_vocabulary import read_corenet_vocabulary, write_corenet_vocabulary
@@ -83,12 +81,9 @@ def command(
         if to_corenet is not None:
             display.line(str(write_corenet_vocabulary(vocabulary, to_corenet)))
     commonest = ", ".join(vocabulary.names[:5])
-    Console().print(
+    say(
         f"{out}: {len(vocabulary):,} of {len(counted):,} synsets, each in {vocabulary.counts[-1]:,} captions "
-        f"or more; commonest: {commonest}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"or more; commonest: {commonest}"
     )
 
 

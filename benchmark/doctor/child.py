@@ -17,7 +17,7 @@ from types import TracebackType
 
 from benchmark.doctor import stack
 from benchmark.doctor.findings import Check, Finding
-from benchmark.running.launchers.local import Child, ending
+from benchmark.running.launchers.local import Child
 
 _LONGEST = 10  # times `patience`, whatever the disk does
 _POLL = 0.05
@@ -85,7 +85,7 @@ class StackChecks:
     def _wait(self, start: float) -> str:
         """Wait for the child's end and say in words how it ended."""
         sign, seen = start, None
-        while (code := self._child.poll()) is None:
+        while self._child.poll() is None:
             now = time.monotonic()
             state = (self._lines.stat().st_size, _bytes_read(self._child.process.pid))
             if state != seen:
@@ -94,7 +94,7 @@ class StackChecks:
                 self._child.stop(grace=0.5)
                 return f"no sign of life for {now - sign:.0f} s"
             time.sleep(_POLL)
-        return ": ".join([ending(code), *self._child.tail(1)])
+        return ": ".join([self._child.ending(), *self._child.tail(1)])
 
 
 def _unfinished(check: Check, guilty: bool, last: str, reason: str, seconds: float) -> Finding:

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from common import PROJECT
 from common.machine import processor
 
-SCHEMA_VERSION = 2
-"""Raised when a field changes its meaning. Older records are read, newer ones are refused by name."""
+SCHEMA_VERSION = 3
+"""Raised when a field is added or changes its meaning. Older records are read: what they lack has the value
+it had before there was the field. Newer ones are refused by name."""
 
 
 class _Model(BaseModel):
@@ -38,6 +39,7 @@ class Metric(_Model):
         bias: estimated bias of `value`, in `unit`, positive where it is too high; None where not estimated.
         coverage: share of simulated test sets, in percent, whose interval held the truth, for the number of
             units and the value nearest to these (`benchmark.statistics.coverage`); None where unknown.
+        higher_is_better: the direction of the metric: whether a larger value is the better one.
     """
 
     value: float
@@ -49,10 +51,19 @@ class Metric(_Model):
     truth: str | None = None
     bias: float | None = None
     coverage: float | None = None
+    higher_is_better: bool = True
 
 
 class BackboneInfo(_Model):
-    """Which backbone: name in the suite, what loads it, digest of its weights, what it says of itself."""
+    """Which backbone.
+
+    Attributes:
+        name: in the suite and its tables.
+        spec: the string that `backbones.load_backbone` understands, `backbone` everywhere but in this file.
+        digest: of its weights; None where they are missing.
+        description: what it said of itself (`backbones.catalog.describe`): source, architecture, objective,
+            cost of pre-training.
+    """
 
     name: str
     spec: str
@@ -61,17 +72,33 @@ class BackboneInfo(_Model):
 
 
 class TaskInfo(_Model):
-    """Which task: the config's name and file, the kind of task, and the digest of what decides the result."""
+    """Which task.
+
+    Attributes:
+        name: in the suite and its tables.
+        type: the kind of task (`benchmark.tasks.TASKS`).
+        config: the config's file.
+        config_digest: of the entries of the config that decide the result.
+        protocol: version of the kind of task; tables never mix two.
+        axes: where on the task's axes the cell stands: name of an axis -> value.
+    """
 
     name: str
     type: str
     config: str
     config_digest: str
     protocol: int
+    axes: dict[str, Any] = Field(default_factory=dict)
 
 
 class DataInfo(_Model):
-    """Which data: the name the config uses, the folder, the digest of its content."""
+    """Which data.
+
+    Attributes:
+        name: that the config uses.
+        path: the folder.
+        digest: of its content; None where it was not taken.
+    """
 
     name: str
     path: str
@@ -79,7 +106,13 @@ class DataInfo(_Model):
 
 
 class Cost(_Model):
-    """What the cell took: wall seconds, peak resident memory, and peak GPU memory where one was used."""
+    """What the cell took.
+
+    Attributes:
+        seconds: on the wall, from the start of its process to the record.
+        peak_memory_bytes: most memory its process was resident with.
+        peak_gpu_memory_bytes: most GPU memory allocated; None where no GPU was used.
+    """
 
     seconds: float
     peak_memory_bytes: int | None = None
@@ -87,7 +120,17 @@ class Cost(_Model):
 
 
 class Environment(_Model):
-    """Where the cell ran. None of it is part of the fingerprint."""
+    """Where the cell ran. None of it is part of the fingerprint.
+
+    Attributes:
+        python: its version.
+        packages: name -> version of what results depend on.
+        platform: operating system and kernel.
+        cpu: name of the processor.
+        threads: of PyTorch; None where it was not imported.
+        device: name of the GPU, or ``cpu``.
+        commit: of the project, with ``-dirty`` where files differ from it; None outside git.
+    """
 
     python: str
     packages: dict[str, str]
@@ -98,23 +141,19 @@ class Environment(_Model):
     commit: str | None = None
 
 
-class Record(_Model):
-    """``record.json``: one cell's result, or its failure.
+class Order(_Model):
+    """What a cell is, before it has run: all that its process is told.
 
     Attributes:
+        suite: name of the suite.
+        backbone, task, data: what is transferred to what.
         seed: of everything random in the transfer.
         pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
             did not make it.
         fingerprint: of what decides the result; None when it could not be taken (the backbone is missing).
-        primary: name of the metric the tables show.
-        also: names of further metrics they show, in columns of their own.
-        chosen: what was chosen on validation data.
-        error_type, error, log_tail: of a failed cell: class and message of the exception, or how the process
-            ended, and the last lines it printed.
+        command: that computes the cell by itself.
     """
 
-    schema_version: int = SCHEMA_VERSION
-    status: Literal["done", "failed"]
     suite: str
     backbone: BackboneInfo
     task: TaskInfo
@@ -123,6 +162,29 @@ class Record(_Model):
     pretraining_seed: int | None = None
     fingerprint: str | None
     command: str
+
+
+class Record(Order):
+    """``record.json``: one cell's result, or its failure.
+
+    Attributes:
+        schema_version: of this format.
+        status: ``done``, or ``failed``: then `error` says why.
+        started, finished: when the process began and the record was written, ISO 8601 in UTC.
+        primary: name of the metric the tables show.
+        also: names of further metrics they show, in columns of their own.
+        metrics: all metrics, by name.
+        chosen: what was chosen on validation data.
+        details: what else the task found worth keeping; each kind of task says what.
+        notes: sentences for under the tables.
+        cost: what the cell took; None where its process could not say.
+        environment: where it ran.
+        error_type, error, log_tail: of a failed cell: class and message of the exception, or how the process
+            ended, and the last lines it printed.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    status: Literal["done", "failed"]
     started: str
     finished: str
     primary: str | None = None
@@ -141,6 +203,20 @@ class Record(_Model):
     def headline(self) -> Metric | None:
         """The primary metric of a finished cell."""
         return self.metrics.get(self.primary) if self.primary else None
+
+
+class Failure(_Model):
+    """``failed.json`` in the folder of a pre-training: what went wrong; it is not tried again unasked.
+
+    Attributes:
+        fingerprint: of the pre-training that failed.
+        error: in one line.
+        log_tail: the last lines it printed.
+    """
+
+    fingerprint: str
+    error: str
+    log_tail: list[str] = Field(default_factory=list)
 
 
 def now() -> str:

@@ -1,12 +1,10 @@
-"""Where records are: finding, reading, and holding a cell so that two processes never compute it at once."""
+"""Where records are: finding, reading, writing, and moving aside what is of another cell."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,45 +89,3 @@ def set_aside(folder: Path, fingerprint: str) -> Path | None:
         os.rename(folder, moved)
     write_text(owner, fingerprint + "\n")
     return moved
-
-
-class CellLock:
-    """An exclusive lock on a cell, held by the operating system: it ends with the processes that hold it.
-
-    The file descriptor is meant to be inherited by the child process that computes the cell, so that the cell
-    stays locked when the parent is killed and the child goes on.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.path = Path(folder).parent / f".{Path(folder).name}.lock"
-        self.descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        """Take the lock without waiting; False when another process has it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        self.descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give the lock back. The file stays: without it two processes could lock two different files."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
-
-    def holder(self) -> str:
-        """Who has the lock, for a message."""
-        try:
-            return self.path.read_text(encoding="utf-8").strip() or "another process"
-        except OSError:
-            return "another process"

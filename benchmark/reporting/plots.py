@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
-from benchmark.reporting.results import Figure, Results, seeds_text
+from benchmark.reporting.results import Results, Score, seeds_text
 from common.names import slug
 
 if TYPE_CHECKING:
@@ -57,41 +57,41 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
     import matplotlib as mpl
 
     folder = results.folder / "plots"
-    looks = _looks(results)
+    looks = looks_of(results)
     found = []
     for task, metric, key in results.columns():
-        figures = {name: results.figure(name, task, metric) for name in results.backbones}
-        if figures := {name: figure for name, figure in figures.items() if figure.metric}:
-            found.append((task, key, figures))
+        scores = {name: results.score(name, task, metric) for name in results.backbones}
+        if scores := {name: score for name, score in scores.items() if score.metric}:
+            found.append((task, key, scores))
     files = []
     with mpl.rc_context(STYLE):
         if len(found) > 1:
             files.append(save(_overview(found, looks), folder / "overview.png"))
-        for task, key, figures in found:
-            canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(figures))
-            _compare(axes, task, figures, looks)
+        for task, key, scores in found:
+            canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(scores))
+            compare(axes, task, scores, looks)
             files.append(save(canvas, folder / f"{slug(key)}.png"))
-            if canvas := _against_cost(results, task, figures, looks):
-                files.append(save(canvas, folder / f"{slug(key)}_against_cost.png"))
+            if canvas := against_cost(results, task, scores, looks):
+                files.append(save(canvas, folder / f"{slug(key)}against_cost.png"))
         if canvas := _losses(histories, looks):
             files.append(save(canvas, folder / "pretraining_loss.png"))
     return files
 
 
-def _overview(found: list[tuple[str, str, dict[str, Figure]]], looks: dict[str, Look]) -> Canvas:
+def _overview(found: list[tuple[str, str, dict[str, Score]]], looks: dict[str, Look]) -> Canvas:
     """All comparisons on one page, two side by side."""
-    most = max(len(figures) for _, _, figures in found)
+    most = max(len(scores) for _, _, scores in found)
     rows = -(-len(found) // 2)
     canvas, panels = new_canvases(12.0, rows * (1.5 + 0.5 * most), len(found), columns=2)
-    for axes, (task, _, figures) in zip(panels, found, strict=True):
-        _compare(axes, task, figures, looks)
+    for axes, (task, _, scores) in zip(panels, found, strict=True):
+        compare(axes, task, scores, looks)
     return canvas
 
 
-def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str, Look]) -> None:
+def compare(axes: Axes, task: str, scores: dict[str, Score], looks: dict[str, Look]) -> None:
     """One line per backbone: the figure, its interval, which need not hold a biased figure, and each seed."""
-    for position, (name, figure) in enumerate(figures.items()):
-        metric, look = figure.metric, looks[name]
+    for position, (name, score) in enumerate(scores.items()):
+        metric, look = score.metric, looks[name]
         if metric.low is not None:
             axes.plot(
                 [metric.low, metric.high],
@@ -101,36 +101,36 @@ def _compare(axes: Axes, task: str, figures: dict[str, Figure], looks: dict[str,
                 alpha=0.55,
                 solid_capstyle="butt",
             )
-        if figure.seeds > 1:
-            axes.plot(figure.values, [position + 0.22] * figure.seeds, "|", color=look.colour, ms=7)
+        if score.seeds > 1:
+            axes.plot(score.values, [position + 0.22] * score.seeds, "|", color=look.colour, ms=7)
         axes.plot(metric.value, position, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
         axes.annotate(
             f"{metric.value:.1f}", (metric.value, position), (0, 9), textcoords="offset points", ha="center"
         )
-    first = next(iter(figures.values()))
-    axes.set_yticks(range(len(figures)), list(figures))
-    axes.set_ylim(len(figures) - 0.5, -0.7)
+    first = next(iter(scores.values()))
+    axes.set_yticks(range(len(scores)), list(scores))
+    axes.set_ylim(len(scores) - 0.5, -0.7)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(_axis_label(first))
-    _from_zero(axes.set_xlim, figures)
-    axes.set_title(f"{task}: {_extent(figures)}\n95 % intervals, {_method(first)}")
+    _from_zero(axes.set_xlim, scores)
+    axes.set_title(f"{task}: {_extent(scores)}\n95 % intervals, {_method(first)}")
 
 
-def _against_cost(
-    results: Results, task: str, figures: dict[str, Figure], looks: dict[str, Look]
+def against_cost(
+    results: Results, task: str, scores: dict[str, Score], looks: dict[str, Look]
 ) -> Canvas | None:
     """The figure against what pre-training cost, counted in four ways; without pre-training, a line."""
-    costs = {name: results.cost(name) for name in figures}
-    random = [name for name in figures if results.description(name).get("source") == "random"]
-    counted = [(*axis, [name for name in figures if costs[name][axis[0]]]) for axis in COST_AXES]
+    costs = {name: results.cost(name) for name in scores}
+    random = [name for name in scores if results.description(name).get("source") == "random"]
+    counted = [(*axis, [name for name in scores if costs[name][axis[0]]]) for axis in COST_AXES]
     counted = [axis for axis in counted if axis[-1]]
     if not counted:
         return None
     canvas, panels = new_canvases(11.0, 1.0 + 3.4 * -(-len(counted) // 2), len(counted), columns=2)
     for axes, (key, label, unit, paid) in zip(panels, counted, strict=True):
-        handles = [_floor(axes, figures[name].metric, looks[name]) for name in random]
+        handles = [_floor(axes, scores[name].metric, looks[name]) for name in random]
         for name in paid:
-            metric, look, x = figures[name].metric, looks[name], costs[name][key] / unit
+            metric, look, x = scores[name].metric, looks[name], costs[name][key] / unit
             if metric.low is not None:
                 middle, half = (metric.low + metric.high) / 2, (metric.high - metric.low) / 2
                 axes.errorbar(x, middle, half, fmt="none", color=look.colour, lw=1.6, capsize=4)
@@ -138,14 +138,14 @@ def _against_cost(
                 x, metric.value, look.marker, color=look.colour, ms=6.5, mec="white", mew=0.8
             )
         axes.set_xlim(0, 1.1 * max(costs[name][key] for name in paid) / unit)
-        _from_zero(axes.set_ylim, figures)
+        _from_zero(axes.set_ylim, scores)
         axes.set_xlabel(label)
-    first = figures[counted[0][-1][0]]
+    first = scores[counted[0][-1][0]]
     for axes in panels[::2]:
         axes.set_ylabel(_axis_label(first))
     names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
     panels[0].legend(handles, names, loc="center left")
-    title = f"{task} against the cost of pre-training\n{_extent(figures)}; bars: 95 % intervals"
+    title = f"{task} against the cost of pre-training\n{_extent(scores)}; bars: 95 % intervals"
     canvas.suptitle(title, x=0.01, ha="left", fontsize=11)
     return canvas
 
@@ -189,7 +189,8 @@ def _losses(histories: dict[str, Path], looks: dict[str, Look]) -> Canvas | None
     return canvas
 
 
-def _looks(results: Results) -> dict[str, Look]:
+def looks_of(results: Results) -> dict[str, Look]:
+    """Colour and marker of every backbone of a suite."""
     looks: dict[str, Look] = {}
     colours, markers = list(OTHERS), list(OTHER_MARKERS)
     for name in results.backbones:
@@ -229,25 +230,25 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
     ]
 
 
-def _axis_label(figure: Figure) -> str:
-    name = NAMES.get(figure.name, figure.name)
-    return f"{name}, {figure.unit}" if figure.unit else name
+def _axis_label(score: Score) -> str:
+    name = NAMES.get(score.name, score.name)
+    return f"{name}, {score.unit}" if score.unit else name
 
 
-def _extent(figures: dict[str, Figure]) -> str:
-    metric = next(iter(figures.values())).metric
+def _extent(scores: dict[str, Score]) -> str:
+    metric = next(iter(scores.values())).metric
     units = (metric.method or "").partition(" over ")[2] or "units"
     count = f"{metric.n:,} test {units}" if metric.n else "test split"
-    return f"{count}, {seeds_text(figures.values())}"
+    return f"{count}, {seeds_text(scores.values())}"
 
 
-def _method(figure: Figure) -> str:
-    return (figure.metric.method or "none given").replace("wilson", "Wilson")
+def _method(score: Score) -> str:
+    return (score.metric.method or "none given").replace("wilson", "Wilson")
 
 
-def _from_zero(set_limits: Any, figures: dict[str, Figure]) -> None:
+def _from_zero(set_limits: Any, scores: dict[str, Score]) -> None:
     """An axis that starts at zero and leaves room above the highest interval."""
-    metrics = [figure.metric for figure in figures.values()]
+    metrics = [score.metric for score in scores.values()]
     top = max(max(m.value, m.value if m.high is None else m.high) for m in metrics)
     percent = all(m.unit == "percent" for m in metrics)
     set_limits(0, min(1.12 * top, 102) if percent else 1.12 * top or 1)

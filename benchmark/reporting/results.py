@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from benchmark.records.schema import Metric, Record
 from benchmark.records.store import find_records, read_record
 from benchmark.statistics.spread import Spread, spread
-from benchmark.suites.suite import Cell, Suite
+from benchmark.suites.cell import Cell, seeds_label, task_label
+from benchmark.suites.suite import Suite
 from common.errors import UserError
 
 COSTS = (
@@ -24,11 +25,23 @@ NO_SPREAD = Spread(None)
 
 @dataclass
 class Row:
-    """One cell. `status` is done, failed, missing, or outdated: of another protocol, config or data."""
+    """One cell.
 
+    Attributes:
+        name: the backbone's, in the suite.
+        backbone: what `backbones.load_backbone` understands.
+        task: the task and its point on the task's axes, as `benchmark.suites.cell.task_label` writes them.
+        axes: that point.
+        seed, pretraining_seed: of this repetition.
+        folder: where its record is, or would be.
+        record: None where there is none.
+        status: ``done``, ``failed``, ``missing``, or ``outdated``: of another protocol, config or data.
+    """
+
+    name: str
     backbone: str
-    spec: str
     task: str
+    axes: dict[str, Any]
     seed: int
     pretraining_seed: int | None
     folder: Path
@@ -38,8 +51,7 @@ class Row:
     @property
     def repetition(self) -> str:
         """Its seeds in words."""
-        first = f"pre-training seed {self.pretraining_seed}, " if self.pretraining_seed else ""
-        return f"{first}seed {self.seed}"
+        return seeds_label(self.seed, self.pretraining_seed)
 
 
 class Column(NamedTuple):
@@ -51,7 +63,7 @@ class Column(NamedTuple):
 
 
 @dataclass
-class Figure:
+class Score:
     """A backbone's result on a task, over its seeds.
 
     Attributes:
@@ -94,10 +106,10 @@ class Results:
 
     @property
     def backbones(self) -> dict[str, str]:
-        """Name -> spec (of the first seed), in the suite's order."""
+        """Name -> backbone (of the first seed), in the suite's order."""
         found: dict[str, str] = {}
         for row in self.rows:
-            found.setdefault(row.backbone, row.spec)
+            found.setdefault(row.name, row.backbone)
         return found
 
     @property
@@ -108,9 +120,9 @@ class Results:
     def failed(self) -> int:
         return sum(row.status != "done" for row in self.rows)
 
-    def description(self, backbone: str) -> dict[str, Any]:
+    def description(self, name: str) -> dict[str, Any]:
         """What a backbone says of itself (`backbones.catalog.describe`), as its latest record noted it."""
-        described = [row.record for row in self.rows if row.backbone == backbone and row.record]
+        described = [row.record for row in self.rows if row.name == name and row.record]
         for record in sorted(described, key=lambda record: record.finished, reverse=True):
             if record.backbone.description:
                 return record.backbone.description
@@ -126,28 +138,28 @@ class Results:
             columns += [Column(task, name, f"{task}_{name}") for name in others]
         return columns
 
-    def figure(self, backbone: str, task: str, name: str | None = None) -> Figure:
-        """Sum up the seeds of one backbone on one task, by the metric `name` (default: the primary one)."""
-        rows = [row for row in self.rows if row.backbone == backbone and row.task == task]
+    def score(self, name: str, task: str, metric: str | None = None) -> Score:
+        """Sum up the seeds of one backbone on one task, by one metric (default: the primary one)."""
+        rows = [row for row in self.rows if row.name == name and row.task == task]
         done = [row.record for row in rows if row.status == "done"]
         order = ("failed", "outdated", "missing", "done")
         status = min((row.status for row in rows), key=order.index, default="missing")
         error = next((row.record.error for row in rows if row.record and row.status == "failed"), None)
         if not done:
-            return Figure(status, error=error)
-        name = name or done[0].primary
-        done = [record for record in done if name in record.metrics]
+            return Score(status, error=error)
+        metric = metric or done[0].primary
+        done = [record for record in done if metric in record.metrics]
         if not done:
-            return Figure("missing")
-        headlines = [record.metrics[name] for record in done]
+            return Score("missing")
+        headlines = [record.metrics[metric] for record in done]
         by_pretraining: dict[int | None, list[float]] = {}
-        for record, metric in zip(done, headlines, strict=True):
-            by_pretraining.setdefault(record.pretraining_seed, []).append(metric.value)
-        return Figure(
+        for record, headline in zip(done, headlines, strict=True):
+            by_pretraining.setdefault(record.pretraining_seed, []).append(headline.value)
+        return Score(
             status=status,
             metric=_mean(headlines),
-            name=name,
-            values=tuple(metric.value for metric in headlines),
+            name=metric,
+            values=tuple(headline.value for headline in headlines),
             spread=spread(by_pretraining),
             chosen=done[0].chosen,
             error=error,
@@ -161,7 +173,7 @@ class Results:
                 notes += row.record.notes
             elif row.status == "failed":
                 notes.append(
-                    f"{row.backbone} on {row.task}, {row.repetition}, failed: {_first_line(row.record.error)}"
+                    f"{row.name} on {row.task}, {row.repetition}, failed: {_first_line(row.record.error)}"
                 )
         notes += [note for task in self.tasks if (note := self._truth_note(task))]
         notes += self._seed_notes() + self._cost_notes()
@@ -169,7 +181,7 @@ class Results:
 
     def _seed_notes(self) -> list[str]:
         """What one seed cannot tell, and what is shown of several."""
-        seeds = {self.figure(name, task).seeds for name in self.backbones for task in self.tasks} - {0}
+        seeds = {self.score(name, task).seeds for name in self.backbones for task in self.tasks} - {0}
         notes = []
         if 1 in seeds:
             notes.append(
@@ -201,13 +213,13 @@ class Results:
                 )
         return notes
 
-    def cost(self, backbone: str) -> dict[str, float | None]:
+    def cost(self, name: str) -> dict[str, float | None]:
         """What a backbone's pre-training cost, mean over its seeds; None for what is not known.
 
         ``cpu_seconds`` are with those of mining labels.
         """
         by_seed = {}
-        records = [row.record for row in self.rows if row.backbone == backbone and row.record]
+        records = [row.record for row in self.rows if row.name == name and row.record]
         for record in sorted(records, key=lambda record: record.finished):
             if cost := record.backbone.description.get("cost"):
                 mined = cost.get("labelling_seconds") or 0.0
@@ -222,14 +234,14 @@ class Results:
     def _truth_note(self, task: str) -> str | None:
         """Which truth the intervals of a task are for, and how far off its figures are from it on average."""
         truths, biases, reached = [], [], []
-        for _, name, _ in (column for column in self.columns() if column.task == task and column.metric):
-            metrics = [self.figure(backbone, task, name).metric for backbone in self.backbones]
+        for _, measure, _ in (column for column in self.columns() if column.task == task and column.metric):
+            metrics = [self.score(name, task, measure).metric for name in self.backbones]
             truths += [metric.truth for metric in metrics if metric and metric.truth]
             reached += [metric.coverage for metric in metrics if metric and metric.coverage is not None]
             found = [metric.bias for metric in metrics if metric and metric.bias is not None]
             if found:
                 extent = dict.fromkeys(f"{bias:+.1f}" for bias in (min(found), max(found)))
-                biases.append(f"{name} {' to '.join(extent)}")
+                biases.append(f"{measure} {' to '.join(extent)}")
         if not truths:
             return None
         note = (
@@ -250,8 +262,8 @@ class Results:
         """Everything that is shown, as JSON can hold it."""
         rows = [
             [
+                row.name,
                 row.backbone,
-                row.spec,
                 row.task,
                 row.seed,
                 row.pretraining_seed,
@@ -263,9 +275,9 @@ class Results:
         return [self.suite, rows, self.notes]
 
 
-def seeds_text(figures: Iterable[Figure]) -> str:
+def seeds_text(scores: Iterable[Score]) -> str:
     """How many seeds stand behind figures: ``1 seed``, ``3 seeds``, ``1 to 3 seeds``."""
-    fewest, *_, most = sorted(2 * [figure.seeds for figure in figures])
+    fewest, *_, most = sorted(2 * [score.seeds for score in scores])
     if fewest == most:
         return f"{most} seed{'' if most == 1 else 's'}"
     return f"{fewest} to {most} seeds"
@@ -291,9 +303,19 @@ def of_folder(folder: Path) -> Results:
     """
     rows = []
     for path, record in find_records(folder):
-        name, spec = record.backbone.name, record.backbone.spec
-        seeds = (record.seed, record.pretraining_seed)
-        rows.append(Row(name, spec, record.task.name, *seeds, path, record, record.status))
+        rows.append(
+            Row(
+                name=record.backbone.name,
+                backbone=record.backbone.spec,
+                task=task_label(record.task.name, record.task.axes),
+                axes=record.task.axes,
+                seed=record.seed,
+                pretraining_seed=record.pretraining_seed,
+                folder=path,
+                record=record,
+                status=record.status,
+            )
+        )
     if not rows:
         raise UserError(f"{folder} holds no records: run python run_suite.py, or name the suite with --suite")
     return _without_mixing(Results(rows[0].record.suite, Path(folder), rows))
@@ -305,9 +327,17 @@ def of_cell(cell: Cell, record: Record) -> Results:
 
 
 def _row_of_cell(cell: Cell, record: Record | None) -> Row:
-    status = record.status if record else "missing"
-    seeds = (cell.seed, cell.pretraining_seed)
-    return Row(cell.backbone, cell.spec, cell.task.name, *seeds, cell.folder, record, status)
+    return Row(
+        name=cell.name,
+        backbone=cell.backbone,
+        task=cell.task.label,
+        axes=cell.task.axes,
+        seed=cell.seed,
+        pretraining_seed=cell.pretraining_seed,
+        folder=cell.folder,
+        record=record,
+        status=record.status if record else "missing",
+    )
 
 
 def _without_mixing(results: Results) -> Results:
@@ -321,7 +351,7 @@ def _without_mixing(results: Results) -> Results:
         for row in old:
             row.status = "outdated"
         if old:
-            names = ", ".join(dict.fromkeys(row.backbone for row in old))
+            names = ", ".join(dict.fromkeys(row.name for row in old))
             results.notes.append(
                 f"{task}: left out {names}: measured with another protocol version, config or data than the "
                 f"newest records (protocol {newest.record.task.protocol}); run the suite again to compare."

@@ -13,9 +13,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.records.schema import Metric
-from benchmark.reporting.results import Figure, Results, seeds_text
+from benchmark.reporting.results import Results, Score, seeds_text
 from common.files import write_text
+
+_METRIC = ("value", "low", "high", "n", "unit", "method", "truth", "bias", "coverage")
+"""What cells.csv tells of a metric."""
 
 
 def write(results: Results) -> list[Path]:
@@ -33,7 +35,7 @@ def write(results: Results) -> list[Path]:
 
 def terminal(results: Results) -> Table:
     """The summary as a rich table."""
-    header, lines = _layout(results)
+    header, lines = layout(results)
     table = Table(title=f"Suite {results.suite}", title_justify="left")
     for column, name in enumerate(header):
         table.add_column(Text(name), justify="left" if column < 2 else "right")
@@ -44,7 +46,7 @@ def terminal(results: Results) -> Table:
 
 def markdown(results: Results) -> str:
     """The summary with its notes, in GitHub's Markdown."""
-    header, lines = _layout(results)
+    header, lines = layout(results)
     rows = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
     rows.insert(1, "|" + "|".join([" --- "] * 2 + [" ---: "] * (len(header) - 2)) + "|")
     notes = [f"- {escape(note)}" for note in results.all_notes()]
@@ -52,44 +54,49 @@ def markdown(results: Results) -> str:
 
 
 def summary_csv(results: Results) -> str:
-    """One line per backbone, numbers in full precision; of each task figure, interval and state."""
+    """One line per backbone, numbers in full precision; of each task score, interval and state."""
     lines = []
-    for backbone, spec in results.backbones.items():
+    for name, backbone in results.backbones.items():
         line: dict[str, Any] = {
-            "backbone": backbone,
-            "spec": spec,
-            "objective": results.description(backbone).get("objective"),
-            **{f"pretraining_{key}": value for key, value in results.cost(backbone).items()},
+            "backbone": name,
+            "spec": backbone,
+            "objective": results.description(name).get("objective"),
+            **{f"pretraining_{key}": value for key, value in results.cost(name).items()},
         }
-        for task, name, key in results.columns():
-            figure = results.figure(backbone, task, name)
-            metric = figure.metric
+        for task, metric_name, key in results.columns():
+            score = results.score(name, task, metric_name)
+            metric = score.metric
             line |= {
-                f"{key}_metric": figure.name,
+                f"{key}_metric": score.name,
                 f"{key}_value": metric.value if metric else None,
                 f"{key}_low": metric.low if metric else None,
                 f"{key}_high": metric.high if metric else None,
                 f"{key}_bias": metric.bias if metric else None,
-                f"{key}_sd": figure.spread.total,
-                f"{key}_sd_pretraining": figure.spread.pretraining,
-                f"{key}_sd_transfer": figure.spread.transfer,
-                f"{task}_chosen": chosen_text(figure.chosen),
-                f"{task}_seeds": figure.seeds,
-                f"{task}_status": figure.status,
+                f"{key}_sd": score.spread.total,
+                f"{key}_sd_pretraining": score.spread.pretraining,
+                f"{key}_sd_transfer": score.spread.transfer,
+                f"{task}_chosen": chosen_text(score.chosen),
+                f"{task}_seeds": score.seeds,
+                f"{task}_status": score.status,
             }
         lines.append(line)
     return csv_text(lines)
 
 
 def cells_csv(results: Results) -> str:
-    """One line per metric of every cell, with the command that computes it and the record it is from."""
+    """One line per metric of every cell, with the command that computes it and the record it is from.
+
+    Axes have a column each, where there are any.
+    """
     lines = []
+    axes = dict.fromkeys(axis for row in results.rows for axis in row.axes)
     for row in results.rows:
         record = row.record
         base = {
-            "backbone": row.backbone,
-            "spec": row.spec,
+            "backbone": row.name,
+            "spec": row.backbone,
             "task": row.task,
+            **{axis: row.axes.get(axis) for axis in axes},
             "pretraining_seed": row.pretraining_seed,
             "seed": row.seed,
             "status": row.status,
@@ -106,21 +113,21 @@ def cells_csv(results: Results) -> str:
         }
         metrics = record.metrics if record and record.metrics else {None: None}
         for name, metric in metrics.items():
-            values = metric.model_dump() if metric else dict.fromkeys(Metric.model_fields)
+            values = {key: getattr(metric, key, None) for key in _METRIC}
             lines.append({**base, "metric": name, **values, **about})
     return csv_text(lines)
 
 
-def figure_text(figure: Figure) -> str:
-    """A figure as a table shows it: ``66.1 ± 0.8 [64.0, 68.2]``, or what there is instead."""
-    if figure.metric is None:
-        return figure.status.upper() if figure.status == "failed" else figure.status
-    text = f"{figure.metric.value:.1f}"
-    if figure.spread.total is not None:
-        text += f" ± {figure.spread.total:.1f}"
-    if figure.metric.low is not None:
-        text += f" [{figure.metric.low:.1f}, {figure.metric.high:.1f}]"
-    return text if figure.status == "done" else f"{text} ({figure.status} in part)"
+def score_text(score: Score) -> str:
+    """A score as a table shows it: ``66.1 ± 0.8 [64.0, 68.2]``, or what there is instead."""
+    if score.metric is None:
+        return score.status.upper() if score.status == "failed" else score.status
+    text = f"{score.metric.value:.1f}"
+    if score.spread.total is not None:
+        text += f" ± {score.spread.total:.1f}"
+    if score.metric.low is not None:
+        text += f" [{score.metric.low:.1f}, {score.metric.high:.1f}]"
+    return text if score.status == "done" else f"{text} ({score.status} in part)"
 
 
 def chosen_text(chosen: dict[str, Any]) -> str:
@@ -137,22 +144,22 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(text, quote=False))
 
 
-def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
+def layout(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the summary, as text."""
     header, columns = ["backbone", "objective"], []
-    for task, name, key in results.columns():
-        figures = {backbone: results.figure(backbone, task, name) for backbone in results.backbones}
-        shows_choice = key == task and any(figure.chosen for figure in figures.values())
-        columns.append((figures, shows_choice))
-        header += [_column_name(task, figures), "chosen"][: 1 + shows_choice]
+    for task, metric, key in results.columns():
+        scores = {name: results.score(name, task, metric) for name in results.backbones}
+        shows_choice = key == task and any(score.chosen for score in scores.values())
+        columns.append((scores, shows_choice))
+        header += [_column_name(task, scores), "chosen"][: 1 + shows_choice]
     header += [f"pre-training {name}" for name in ("samples", "FLOPs", "CPU s", "wall s", "memory")]
     lines = []
-    for backbone in results.backbones:
-        line = [backbone, results.description(backbone).get("objective") or "–"]
-        for figures, shows_choice in columns:
-            figure = figures[backbone]
-            line += [figure_text(figure), chosen_text(figure.chosen) or "–"][: 1 + shows_choice]
-        cost = results.cost(backbone)
+    for name in results.backbones:
+        line = [name, results.description(name).get("objective") or "–"]
+        for scores, shows_choice in columns:
+            score = scores[name]
+            line += [score_text(score), chosen_text(score.chosen) or "–"][: 1 + shows_choice]
+        cost = results.cost(name)
         line += [
             _number(cost["samples"], ",.0f"),
             _number(cost["flops"], ".2e"),
@@ -164,9 +171,9 @@ def _layout(results: Results) -> tuple[list[str], list[list[str]]]:
     return header, lines
 
 
-def _column_name(task: str, figures: dict[str, Figure]) -> str:
+def _column_name(task: str, scores: dict[str, Score]) -> str:
     """What a column shows, of how many seeds."""
-    done = [figure for figure in figures.values() if figure.metric]
+    done = [score for score in scores.values() if score.metric]
     if not done:
         return task
     name = " ".join(filter(None, (task, done[0].name, done[0].unit, "[95 %]")))

@@ -1,180 +1,128 @@
-"""Running cells: what is done is reused, the rest is computed in child processes, failures become records."""
+"""The job of a cell: its order goes to a child process, a record comes back."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import time
-from collections import deque
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from benchmark import tasks
-from benchmark.records.schema import BackboneInfo, DataInfo, Record, TaskInfo, environment, now
-from benchmark.records.store import CellLock, read_record, set_aside, write_record
-from benchmark.running.console import Display, Job
-from benchmark.running.launchers.local import Child, LocalLauncher, ending
-from benchmark.suites.suite import Cell, shown
+from benchmark.records.schema import BackboneInfo, DataInfo, Order, Record, TaskInfo, environment, now
+from benchmark.records.store import read_record, set_aside, write_record
+from benchmark.running.console import Display
+from benchmark.running.jobs import Job, run_jobs
+from benchmark.running.launchers.base import Handle, Launcher
+from benchmark.suites.cell import Cell, shown
 from common.digest import digest
 from common.errors import UserError
 from common.files import write_text
-from common.progress import read_progress
-
-POLL = 0.1
-"""Seconds between two looks at the running children."""
 
 UNKNOWN = "unknown"
 """Stands for the fingerprint of a cell whose backbone is missing."""
 
-
-@dataclass
-class _Running:
-    cell: Cell
-    planned: Record
-    lock: CellLock
-    child: Child
-    job: Job
+Blocked = dict[str, tuple[str, list[str]]]
+"""Backbones that could not be made: backbone -> (reason, last log lines)."""
 
 
 def run_cells(
     cells: list[Cell],
-    launcher: LocalLauncher,
+    launcher: Launcher,
     display: Display,
     retry_failed: bool = False,
-    blocked: dict[str, tuple[str, list[str]]] | None = None,
+    blocked: Blocked | None = None,
 ) -> list[Record]:
-    """Bring every cell to a record, computing only what is not there yet.
-
-    Cells that another process is computing are left to it, and its records are used. On Ctrl-C the children
-    are stopped; records written so far stay.
+    """Bring every cell to a record; see `run_jobs`.
 
     Args:
-        retry_failed: compute cells again that failed before with the same fingerprint.
-        blocked: backbones that could not be made: spec -> (reason, last log lines).
-
-    Returns:
-        One record per cell, in the order of the cells.
+        blocked: backbones whose cells fail at once.
     """
-    queue, running = deque(enumerate(cells)), {}
-    results: dict[int, Record] = {}
-    told: set[int] = set()
-    try:
-        while queue or running:
-            for _ in range(len(queue)):
-                if len(running) >= launcher.slots:
-                    break
-                index, cell = queue.popleft()
-                lock = CellLock(cell.folder)
-                if not lock.acquire():
-                    if index not in told:
-                        display.line(f"{cell.label}: {lock.holder()} is computing it, waiting for its result")
-                        told.add(index)
-                    queue.append((index, cell))
-                    continue
-                # A cell that somebody else has just failed at is not tried again in the same breath.
-                started = _start(
-                    cell, lock, launcher, display, retry_failed and index not in told, blocked or {}
-                )
-                if isinstance(started, Record):
-                    results[index] = started
-                else:
-                    running[index] = started
-            for index, attempt in list(running.items()):
-                code = attempt.child.poll()
-                if code is None:
-                    attempt.job.update(read_progress(attempt.cell.folder / "progress.json"))
-                else:
-                    results[index] = _finish(attempt, code)
-                    del running[index]
-            if queue or running:
-                time.sleep(POLL)
-    finally:
-        for attempt in running.values():
-            attempt.child.stop()
-            attempt.lock.release()
-            attempt.job.drop()
-    return [results[index] for index in range(len(cells))]
+    jobs = [CellJob(cell, display, blocked or {}) for cell in cells]
+    return run_jobs(jobs, launcher, display, retry_failed)
 
 
-def _start(
-    cell: Cell,
-    lock: CellLock,
-    launcher: LocalLauncher,
-    display: Display,
-    retry_failed: bool,
-    blocked: dict[str, tuple[str, list[str]]],
-) -> _Running | Record:
-    """Reuse a cell's record or start its child. Releases the lock unless a child was started."""
-    with contextlib.ExitStack() as stack:
-        stack.callback(lock.release)
+class CellJob(Job[Record]):
+    """One cell.
+
+    Args:
+        cell: what is to be computed.
+        display: where a cell that cannot even start is told.
+        blocked: backbones that could not be made.
+    """
+
+    def __init__(self, cell: Cell, display: Display, blocked: Blocked) -> None:
+        self.cell = cell
+        self.label = cell.label
+        self.folder = cell.folder
+        self.progress = cell.folder / "progress.json"
+        self._display = display
+        self._blocked = blocked
+        self._order: Order | None = None
+
+    def known(self, retry_failed: bool) -> Record | None:
         from backbones import catalog
 
+        backbone = self.cell.backbone
         try:
-            if cell.spec in blocked:
-                raise UserError(blocked[cell.spec][0])
-            identity = cell.identity()
-            fingerprint = digest(identity)
-            record = read_record(cell.folder)
-            if record and record.fingerprint == fingerprint and (record.status == "done" or not retry_failed):
+            if backbone in self._blocked:
+                raise UserError(self._blocked[backbone][0])
+            self._order = _order(self.cell, self.cell.identity())
+            record = read_record(self.folder)
+            same = record is not None and record.fingerprint == self._order.fingerprint
+            if same and (record.status == "done" or not retry_failed):
                 return record
-            catalog.ready(cell.spec)
+            catalog.ready(backbone)
         except UserError as error:
-            tail = blocked.get(cell.spec, ("", []))[1]
-            return _fail(cell, _planned(cell, None), type(error).__name__, str(error), tail, display)
-        set_aside(cell.folder, fingerprint)
-        planned = _planned(cell, identity)
-        with contextlib.suppress(FileNotFoundError):
-            (cell.folder / "record.json").unlink()
-        write_text(cell.folder / "config.py", cell.task.cfg.pretty_text)
-        write_text(cell.folder / "cell.json", planned.model_dump_json(indent=2) + "\n")
-        command = [sys.executable, "-m", "benchmark.running.execute", str(cell.folder / "cell.json")]
-        child = launcher.start(command, cell.folder / "train.log", keep=lock.descriptor)
-        stack.pop_all()
-    return _Running(cell, planned, lock, child, display.job(cell.label))
+            _, tail = self._blocked.get(backbone, ("", []))
+            return self._failed_to_start(type(error).__name__, str(error), tail)
+        return None
+
+    def order(self) -> list[str]:
+        set_aside(self.folder, self._order.fingerprint)
+        with suppress(FileNotFoundError):
+            (self.folder / "record.json").unlink()
+        write_text(self.folder / "config.py", self.cell.task.cfg.pretty_text)
+        order = self.folder / "order.json"
+        write_text(order, self._order.model_dump_json(indent=2) + "\n")
+        return [sys.executable, "-m", "benchmark.running.execute", str(order)]
+
+    def finish(self, child: Handle, code: int) -> Record:
+        record = read_record(self.folder)
+        if record is None:
+            kind = "Killed" if code < 0 else "Died"
+            record = _failure(self._order, kind, child.ending(), child.tail())
+            record.environment = environment()
+            write_record(self.folder, record)
+            self.progress.unlink(missing_ok=True)
+        return record
+
+    def text(self, result: Record) -> str:
+        return outcome_text(result)
+
+    def _failed_to_start(self, kind: str, message: str, tail: list[str]) -> Record:
+        """Record a cell that could not even start, unless that very failure is on record already."""
+        known = read_record(self.folder)
+        if known and known.fingerprint is None and known.error == message:
+            return known
+        record = _failure(_order(self.cell, None), kind, message, tail)
+        set_aside(self.folder, UNKNOWN)
+        write_record(self.folder, record)
+        self._display.line(f"{self.label}: {self.text(record)}")
+        return record
 
 
-def _finish(attempt: _Running, code: int) -> Record:
-    """The record of a cell whose child has ended; written here when the child could not write one."""
-    folder = attempt.cell.folder
-    record = read_record(folder)
-    if record is None:
-        update = {"error_type": "Killed" if code < 0 else "Died", "error": ending(code), "finished": now()}
-        record = attempt.planned.model_copy(
-            update={**update, "log_tail": attempt.child.tail(), "environment": environment()}
-        )
-        write_record(folder, record)
-        (folder / "progress.json").unlink(missing_ok=True)
-    attempt.lock.release()
-    attempt.job.finish(outcome_text(record))
-    return record
-
-
-def _fail(cell: Cell, planned: Record, kind: str, message: str, tail: list[str], display: Display) -> Record:
-    """Record a cell that could not even start, unless that very failure is on record already."""
-    known = read_record(cell.folder)
-    if known and known.fingerprint is None and known.error == message:
-        return known
-    record = planned.model_copy(update={"error_type": kind, "error": message, "log_tail": tail})
-    set_aside(cell.folder, UNKNOWN)
-    write_record(cell.folder, record)
-    display.line(f"{cell.label}: {outcome_text(record)}")
-    return record
-
-
-def _planned(cell: Cell, identity: dict[str, Any] | None) -> Record:
-    """The record of a cell before it ran: a failure, until the child replaces it."""
+def _order(cell: Cell, identity: dict[str, Any] | None) -> Order:
+    """What the child is told; without an identity only to say which cell could not start."""
     from backbones import catalog
 
     known = identity or {"backbone": None, "data": None}
-    return Record(
-        status="failed",
+    return Order(
         suite=cell.suite,
         backbone=BackboneInfo(
-            name=cell.backbone,
-            spec=cell.spec,
+            name=cell.name,
+            spec=cell.backbone,
             digest=known["backbone"],
-            description=catalog.describe(cell.spec) if identity else {},
+            description=catalog.describe(cell.backbone) if identity else {},
         ),
         task=TaskInfo(
             name=cell.task.name,
@@ -182,16 +130,21 @@ def _planned(cell: Cell, identity: dict[str, Any] | None) -> Record:
             config=shown(cell.task.path),
             config_digest=cell.task.config_digest(),
             protocol=tasks.task_type(cell.task.type).protocol,
+            axes=cell.task.axes,
         ),
         data=DataInfo(name=cell.task.data_name, path=str(Path(cell.data).absolute()), digest=known["data"]),
         seed=cell.seed,
         pretraining_seed=cell.pretraining_seed,
         fingerprint=digest(identity) if identity else None,
         command=cell.command,
-        started=now(),
-        finished=now(),
-        error_type="Unfinished",
-        error="the cell has not finished",
+    )
+
+
+def _failure(order: Order, kind: str, message: str, tail: list[str]) -> Record:
+    """The record of a cell that cannot tell its failure itself."""
+    ended = {"started": now(), "finished": now()}
+    return Record(
+        **order.model_dump(), status="failed", **ended, error_type=kind, error=message, log_tail=tail
     )
 
 

@@ -11,8 +11,22 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from common.progress import Progress as State
 from common.progress import clock
 
+WIDTH = 200
+"""Columns of what is printed where there is no terminal: tables are not to be cut."""
+
 PLAIN_INTERVAL = 60.0
 """Seconds between two plain lines of one job where lines cannot be animated."""
+
+
+def stdout() -> Console:
+    """The console that results are printed on."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
+def say(text: object, console: Console | None = None) -> None:
+    """Print text as it is, on the console that results go to unless another is given."""
+    (console or stdout()).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class Display:
@@ -49,15 +63,15 @@ class Display:
 
     def line(self, text: str) -> None:
         """Print one line that stays."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(text, self.console)
 
-    def job(self, label: str) -> Job:
+    def job(self, label: str) -> Line:
         """Start showing a job."""
-        return Job(self, label)
+        return Line(self, label)
 
 
-class Job:
-    """One running job on the display."""
+class Line:
+    """What the display shows of one running job."""
 
     def __init__(self, display: Display, label: str) -> None:
         self.label = label

@@ -1,6 +1,6 @@
-"""The child process of one cell: ``python -m benchmark.running.execute FOLDER/cell.json``.
+"""The child process of one cell: ``python -m benchmark.running.execute FOLDER/order.json``.
 
-cell.json is the cell's record as it stands before the run; config.py beside it is the task config after
+order.json says which cell (`benchmark.records.schema.Order`); config.py beside it is the task config after
 overrides. The parent holds the cell's lock and collects what is printed in train.log.
 """
 
@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmark.records.schema import Cost, Record, environment, now
+from benchmark.records.schema import Cost, Order, Record, environment, now
 from benchmark.records.store import write_record
 from benchmark.tasks import load_task
 from benchmark.tasks.base import Outcome, TaskContext
@@ -32,13 +32,13 @@ def main(path: Path) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = Path(path).absolute().parent
-    planned = Record.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    order = Order.model_validate_json(Path(path).read_text(encoding="utf-8"))
     report = ProgressFile(folder / "progress.json")
     started, start = now(), time.monotonic()
-    print(f"=== {started} {planned.command}", flush=True)
+    print(f"=== {started} {order.command}", flush=True)
     try:
-        outcome = _run(planned, folder, report)
-        result = {"status": "done", "error_type": None, "error": None, **vars(outcome)}
+        outcome = _run(order, folder, report)
+        result = {"status": "done", **vars(outcome)}
         del result["per_image"]
     except Exception as error:  # any failure of a task becomes a row of the table
         _print(error)
@@ -57,24 +57,24 @@ def main(path: Path) -> int:
         ),
         "environment": environment(threads, torch.cuda.get_device_name() if gpu else "cpu"),
     }
-    record = Record.model_validate({**planned.model_dump(), **result})
+    record = Record.model_validate({**order.model_dump(), **result})
     write_record(folder, record)
     Path(path).unlink()
     report.clear()
     return 0 if record.status == "done" else 1
 
 
-def _run(planned: Record, folder: Path, report: ProgressFile) -> Outcome:
+def _run(order: Order, folder: Path, report: ProgressFile) -> Outcome:
     report("starting")
     context = TaskContext(
         cfg=read_config(folder / "config.py"),
-        data=Path(planned.data.path),
+        data=Path(order.data.path),
         out=folder,
-        backbone=planned.backbone.spec,
-        seed=planned.seed,
+        backbone=order.backbone.spec,
+        seed=order.seed,
         report=report,
     )
-    outcome = load_task(planned.task.type).run(context)
+    outcome = load_task(order.task.type).run(context)
     outcome.notes = [*context.cfg.get("notes", []), *outcome.notes]
     _check(outcome)
     if outcome.per_image is not None:

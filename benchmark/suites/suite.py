@@ -1,113 +1,18 @@
-"""What is to be run: suites, cells, and the fingerprint that tells whether a result still holds."""
+"""What is to be run: a suite lists backbones, tasks at points of their axes, and seeds."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmark import tasks
-from benchmark.suites.fingerprint import data_digest, influential
-from common import PROJECT
-from common.configs import CONFIGS, check_data_names, find_config, override_words, plain, read_config
-from common.digest import digest
+from benchmark.suites.cell import Cell, TaskConfig, load_task_config
+from common.configs import CONFIGS, check_data_names, find_config, read_config
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.names import slug, suggest
-
-if TYPE_CHECKING:
-    from mmengine.config import Config
-
-
-@dataclass(frozen=True)
-class TaskConfig:
-    """A task config, read. `overrides` are those that were applied to it."""
-
-    name: str
-    path: Path
-    cfg: Config
-    overrides: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def type(self) -> str:
-        return self.cfg.task.type
-
-    @property
-    def data_name(self) -> str:
-        return self.cfg.task.data
-
-    def config_digest(self) -> str:
-        """Digest of the entries that decide the result (`TaskType.config_keys` less `NO_INFLUENCE`)."""
-        keys = tasks.task_type(self.type).config_keys
-        return digest({key: influential(plain(self.cfg[key])) for key in keys if key in self.cfg})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One backbone, one task, one seed: what one child process computes and one record describes.
-
-    Attributes:
-        seed: of everything random in the transfer, the weights of a ``random:`` backbone included.
-        pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
-            did not make it.
-    """
-
-    suite: str
-    backbone: str
-    spec: str
-    task: TaskConfig
-    seed: int
-    data: Path
-    results: Path
-    pretraining_seed: int | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where its record is; never outside the results folder, whatever the names are."""
-        folder = self.results / slug(self.suite) / slug(self.backbone) / slug(self.task.name)
-        prefix = f"pretraining{self.pretraining_seed}-" if self.pretraining_seed else ""
-        return folder / f"{prefix}seed{self.seed}"
-
-    @property
-    def label(self) -> str:
-        pretraining = f", pre-training seed {self.pretraining_seed}" if self.pretraining_seed else ""
-        return f"{self.backbone} / {self.task.name} / seed {self.seed}{pretraining}"
-
-    @property
-    def command(self) -> str:
-        """The command that computes this cell by itself."""
-        words = [
-            "python",
-            "run_suite.py",
-            "run",
-            shown(self.task.path),
-            "--backbone",
-            _shown_spec(self.spec),
-        ]
-        words += ["--data", f"{self.task.data_name}={shown(self.data)}", "--seed", str(self.seed)]
-        return shlex.join(words + override_words(self.task.overrides))
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the result, and nothing else: no device, worker count or path.
-
-        Raises:
-            UserError: the backbone's weights or the data are missing.
-        """
-        from backbones.catalog import backbone_digest
-
-        return {
-            "config": self.task.config_digest(),
-            "backbone": backbone_digest(self.spec),
-            "seed": self.seed,
-            "data": data_digest(self.data, self.results),
-            "protocol": tasks.task_type(self.task.type).protocol,
-        }
-
-    def fingerprint(self) -> str:
-        """Digest of `identity`."""
-        return digest(self.identity())
 
 
 @dataclass(frozen=True)
@@ -138,7 +43,7 @@ class Pretraining:
 
 @dataclass
 class Suite:
-    """Backbones x tasks x seeds, and how to make what they need; `load_suite` explains each entry.
+    """Backbones x tasks x axes x seeds, and how to make what they need; `load_suite` explains each entry.
 
     Attributes:
         seeds: transfers of every backbone.
@@ -172,12 +77,12 @@ class Suite:
         cells: dict[Path, Cell] = {}
         for task in self.tasks:
             for pretraining_seed, seed in self._repeats():
-                for name, spec in self.backbones.items():
+                for name, backbone in self.backbones.items():
                     place = (task, seed, self.data_of(task), self.results)
-                    if (spec, pretraining_seed) in made:
-                        spec = made[spec, pretraining_seed].backbone
+                    if (backbone, pretraining_seed) in made:
+                        backbone = made[backbone, pretraining_seed].backbone
                         place += (pretraining_seed,)
-                    cell = Cell(self.name, name, spec, *place)
+                    cell = Cell(self.name, name, backbone, *place)
                     cells.setdefault(cell.folder, cell)  # what is not pre-trained here is there once per seed
         return list(cells.values())
 
@@ -202,21 +107,6 @@ class Suite:
         return self.data[task.data_name]
 
 
-def load_task_config(name: str | Path, overrides: dict[str, Any] | None = None, *folders: Path) -> TaskConfig:
-    """Read one task config.
-
-    Raises:
-        UserError: no such file, no valid config, or a kind of task nobody knows.
-    """
-    path = find_config(name, *folders)
-    cfg = read_config(path, overrides)
-    task = cfg.get("task")
-    if not isinstance(task, dict) or not {"type", "data"} <= task.keys():
-        raise UserError(f"{path} is no task config: it needs task = dict(type=..., data=..., ...)")
-    tasks.task_type(task["type"])
-    return TaskConfig(path.stem, path, cfg, dict(overrides or {}))
-
-
 def load_suite(
     name: str,
     results: Path,
@@ -229,14 +119,15 @@ def load_suite(
     The config's entries, all but `backbones` and `tasks` optional (``{results}`` stands for the results
     folder, ``{suite}`` for this suite's folder in it):
         backbones: name -> what `backbones.load_backbone` understands.
-        tasks: task configs, each a path or ``dict(config=path, set={key: value}, name=...)``.
+        tasks: task configs, each a path or ``dict(config=path, set={key: value}, name=..., axes={axis:
+            values})``. A task with axes has a cell for every combination of their values.
         seeds: how often pre-training and transfer are repeated, with seeds 0, 1, ...
         pretraining_seeds: how often pre-training alone is; `seeds` then says how often each of these
             backbones is transferred.
         data: name -> folder.
         prepare: name -> fields of `benchmark.demo_data.DemoSpec`; drawn in ``{results}/data/<name>``.
         vocabulary: arguments of `pretraining.labels.vocabulary.Vocabulary.count`.
-        pretraining: name -> pre-training config (a path, or a dict as for tasks); written to
+        pretraining: name -> pre-training config (a path, or ``dict(config=..., set=...)``); written to
             ``{suite}/pretrain/<name>``, the backbone ``run:{suite}/pretrain/<name>``.
 
     Args:
@@ -260,9 +151,10 @@ def load_suite(
     places = {"{results}": str(results), "{suite}": str(results / slug(path.stem))}
     pretraining = []
     for entry, value in config.get("pretraining", {}).items():
-        config_name, overrides, _ = _entry(path, value)
+        given = _entry(path, value, {"config", "set"})
         out = results / slug(path.stem) / "pretrain" / slug(entry)
-        pretraining.append(Pretraining(entry, find_config(config_name, path.parent), overrides, out))
+        config_path = find_config(given["config"], path.parent)
+        pretraining.append(Pretraining(entry, config_path, dict(given.get("set", {})), out))
     suite = Suite(
         name=path.stem,
         path=path,
@@ -272,7 +164,7 @@ def load_suite(
         vocabulary=config.get("vocabulary", {}),
         pretraining=pretraining,
         backbones={str(key): _placed(value, places) for key, value in config["backbones"].items()},
-        tasks=[_suite_task(path, value) for value in config["tasks"]],
+        tasks=[task for value in config["tasks"] for task in _suite_tasks(path, value)],
         seeds=config.get("seeds", 1) if seeds is None else seeds,
         pretraining_seeds=config.get("pretraining_seeds") if pretraining_seeds is None else pretraining_seeds,
     )
@@ -321,18 +213,28 @@ def _find_suite(name: str) -> Path:
     raise UserError(f"unknown suite {name!r}: {suggest(name, list_suites())} (or the path of a suite file)")
 
 
-def _suite_task(path: Path, value: Any) -> TaskConfig:
-    name, overrides, alias = _entry(path, value)
-    task = load_task_config(name, overrides, path.parent)
-    return TaskConfig(alias or task.name, task.path, task.cfg, task.overrides)
+def _suite_tasks(path: Path, value: Any) -> list[TaskConfig]:
+    """The task of one entry, at every point of its axes."""
+    given = _entry(path, value, {"config", "set", "name", "axes"})
+    task = load_task_config(given["config"], dict(given.get("set", {})), path.parent)
+    task = replace(task, name=given.get("name") or task.name)
+    axes = given.get("axes", {})
+    for axis, values in axes.items():
+        if not isinstance(values, list | tuple) or not values:
+            raise UserError(f"{path}: axis {axis!r} of {task.name} is {values!r}: give a list of its values")
+    if not axes:
+        return [task]
+    return [task.at(dict(zip(axes, point, strict=True))) for point in product(*axes.values())]
 
 
-def _entry(path: Path, value: Any) -> tuple[str, dict[str, Any], str | None]:
+def _entry(path: Path, value: Any, known: set[str]) -> dict[str, Any]:
+    """A config of the suite, as a path or with what goes with it."""
     if isinstance(value, str):
-        return value, {}, None
-    if isinstance(value, dict) and "config" in value and value.keys() <= {"config", "set", "name"}:
-        return value["config"], dict(value.get("set", {})), value.get("name")
-    raise UserError(f"{path}: {value!r} is neither a path nor dict(config=..., set=..., name=...)")
+        return {"config": value}
+    if isinstance(value, dict) and "config" in value and value.keys() <= known:
+        return value
+    further = ", ".join(f"{key}=..." for key in sorted(known - {"config"}))
+    raise UserError(f"{path}: {value!r} is neither a path nor dict(config=..., {further})")
 
 
 def _placed(value: Any, places: dict[str, str]) -> str:
@@ -356,22 +258,11 @@ def _check(suite: Suite) -> None:
     from backbones import catalog
 
     made = {entry.backbone for entry in suite.pretraining}
-    for spec in suite.backbones.values():
-        if spec not in made and not spec.startswith("run:"):
-            catalog.backbone_digest(spec)
-    names = [task.name for task in suite.tasks]
+    for backbone in suite.backbones.values():
+        if backbone not in made and not backbone.startswith("run:"):
+            catalog.backbone_digest(backbone)
+    names = [task.label for task in suite.tasks]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two tasks are called {repeated.pop()}: give one a name=...")
     for task in suite.tasks:
         suite.data_of(task)
-
-
-def shown(path: Path) -> str:
-    """A path as a command shows it: relative inside the project, so that the command can be passed on."""
-    path = Path(path)
-    return path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)
-
-
-def _shown_spec(spec: str) -> str:
-    source, _, rest = spec.partition(":")
-    return f"{source}:{shown(Path(rest))}" if source == "run" else spec

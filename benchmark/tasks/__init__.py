@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from common.errors import UserError
@@ -22,11 +23,14 @@ class TaskType:
         protocol: raised by one whenever a change alters results; tables never mix two.
         config_keys: the top-level entries of a task config that decide the result. Only these enter the
             fingerprint, so that loggers, hooks and worker counts may change without a new run.
+        axes: what its cells may differ by, beside backbone and seed: name of the axis -> the entry of the
+            config that it sets. Any other entry is an axis by its own name, dots included.
     """
 
     target: str
     protocol: int
     config_keys: tuple[str, ...] = ("task",)
+    axes: Mapping[str, str] = field(default_factory=dict)
 
 
 RUNNER_KEYS = (
@@ -35,10 +39,17 @@ RUNNER_KEYS = (
 )
 """The entries that decide the result of a task which MMEngine's Runner trains."""
 
+RUNNER_AXES = {
+    "learning_rate": "optim_wrapper.optimizer.lr",
+    "weight_decay": "optim_wrapper.optimizer.weight_decay",
+    "iterations": "train_cfg.max_iters",
+    "frozen_stages": "model.backbone.frozen_stages",
+}
+
 TASKS = {
-    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=3),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS),
-    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS),
+    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", 3, axes={"feature": "task.feature"}),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES),
+    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, RUNNER_AXES),
 }
 
 
@@ -47,7 +58,7 @@ def task_type(name: str) -> TaskType:
 
     Args:
         name: a key of `TASKS`, or ``module:Class`` of somebody else's `Task`, whose class attributes
-            `protocol` and `config_keys` are then read.
+            `protocol`, `config_keys` and `axes` are then read.
 
     Raises:
         UserError: no such kind.
@@ -57,7 +68,7 @@ def task_type(name: str) -> TaskType:
     if ":" not in name:
         raise UserError(f"unknown task type {name!r}: {suggest(name, TASKS)} (or module:Class of your own)")
     task = _import(name)
-    return TaskType(name, int(task.protocol), tuple(task.config_keys))
+    return TaskType(name, int(task.protocol), tuple(task.config_keys), dict(task.axes))
 
 
 def load_task(name: str) -> Task:

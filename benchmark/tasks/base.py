@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from benchmark.records.schema import Metric
 
@@ -92,11 +93,13 @@ class Task(abc.ABC):
     """One kind of transfer. Kinds of our own are listed in `benchmark.tasks.TASKS`.
 
     Attributes:
-        protocol, config_keys: see `benchmark.tasks.TaskType`; read from the class only for tasks of others.
+        protocol, config_keys, axes: see `benchmark.tasks.TaskType`; read from the class only for tasks of
+            others.
     """
 
-    protocol: int = 1
-    config_keys: tuple[str, ...] = ("task",)
+    protocol: ClassVar[int] = 1
+    config_keys: ClassVar[tuple[str, ...]] = ("task",)
+    axes: ClassVar[Mapping[str, str]] = {}
 
     @abc.abstractmethod
     def run(self, context: TaskContext) -> Outcome:

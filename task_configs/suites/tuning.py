@@ -9,7 +9,6 @@ Command:
 """
 
 _drawings = (1, 2, 3)
-_learning_rates = (1.5e-3, 3e-3, 6e-3, 1.2e-2)
 _nothing_else = dict(pairs=1, val_pairs=1, class_train=1, class_val=1, class_test=1)
 _no_maps = dict(semantic_train=1, semantic_val=1, semantic_test=1)
 
@@ -44,9 +43,8 @@ tasks += [
 tasks += [
     dict(
         config="segmentation/demo_deeplabv3.py",
-        set={"optim_wrapper.optimizer.lr": lr},
-        name=f"deeplabv3_200_{lr:g}",
+        name="deeplabv3",
+        axes=dict(learning_rate=[1.5e-3, 3e-3, 6e-3, 1.2e-2]),
     )
-    for lr in _learning_rates
 ]
 seeds = 5

@@ -20,7 +20,7 @@ class Child:
         command: program and arguments.
         log: file that receives stdout and stderr; earlier attempts in it are kept.
         slots: how many children share this machine; the processor's cores are divided by it.
-        keep: a file descriptor the child inherits (a `CellLock`'s).
+        keep: a file descriptor the child inherits (a `FolderLock`'s).
     """
 
     def __init__(self, command: list[str], log: Path, slots: int = 1, keep: int | None = None) -> None:
@@ -60,6 +60,20 @@ class Child:
         """The last lines this child printed."""
         return tail(self.log, lines, self._log_start)
 
+    def ending(self) -> str:
+        """How this child ended, in words."""
+        code = self.process.returncode
+        if code is None:
+            return "the process is running"
+        if code >= 0:
+            return f"the process ended with exit code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        hint = " (out of memory?)" if -code == signal.SIGKILL else ""
+        return f"the process was killed by {name}{hint}"
+
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
@@ -89,18 +103,6 @@ def default_slots() -> int:
         return 1
     memory = available_memory()
     return min(4, cores(), 4 if memory is None else max(1, memory // MEMORY_OF_A_CELL))
-
-
-def ending(code: int) -> str:
-    """How a child ended, in words."""
-    if code >= 0:
-        return f"the process ended with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-    return f"the process was killed by {name}{hint}"
 
 
 def _environment(slots: int) -> dict[str, str]:

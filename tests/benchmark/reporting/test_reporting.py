@@ -151,8 +151,8 @@ def test_an_interval_that_does_not_hold_the_figure_is_shown_and_drawn_where_it_i
     assert "30.0 [22.0, 26.0]" in shown(results)
     assert reporting.update(results)
     assert (results.folder / "plots" / "probe_against_cost.png").is_file()
-    figures = {name: results.figure(name, "probe", "bbox_mAP") for name in results.backbones}
-    canvas = plots._against_cost(results, "probe", figures, plots._looks(results))
+    scores = {name: results.score(name, "probe", "bbox_mAP") for name in results.backbones}
+    canvas = plots.against_cost(results, "probe", scores, plots.looks_of(results))
     bars = canvas.axes[0].collections  # each backbone's vertical bar
     ends = [tuple(bar.get_segments()[0][:, 1]) for bar in bars]
     assert [tuple(round(end, 6) for end in pair) for pair in ends] == [(22.0, 26.0), (32.8, 36.8)]
@@ -220,12 +220,12 @@ def test_one_seed_is_marked_as_one_wherever_it_is_shown(results_of):
     results = results_of(record("clip", 60.0), record("catlip", 64.0))
     assert "probe top1 % [95 %], 1 seed" in shown(results)
     assert any("no order of backbones is a finding" in note for note in results.all_notes())
-    figures = {name: results.figure(name, "probe", "top1") for name in results.backbones}
-    looks = plots._looks(results)
+    scores = {name: results.score(name, "probe", "top1") for name in results.backbones}
+    looks = plots.looks_of(results)
     _, axes = plots.new_canvas(4, 3)
-    plots._compare(axes, "probe", figures, looks)
+    plots.compare(axes, "probe", scores, looks)
     assert "1 seed" in axes.get_title("left") + axes.get_title("center")
-    assert "1 seed" in plots._against_cost(results, "probe", figures, looks).get_suptitle()
+    assert "1 seed" in plots.against_cost(results, "probe", scores, looks).get_suptitle()
 
 
 def test_spreads_of_pre_training_and_transfer_are_told_apart(results_of):
@@ -272,14 +272,14 @@ def test_a_metric_that_one_backbone_lacks_is_missing_there_alone(results_of):
     both = record("clip", primary="mIoU", also=["mIoU_stuff"], metrics=metrics)
     one = record("catlip", primary="mIoU", metrics={"mIoU": Metric(value=40.0)})
     results = results_of(both, one)
-    assert results.figure("catlip", "probe", "mIoU_stuff").metric is None
+    assert results.score("catlip", "probe", "mIoU_stuff").metric is None
     assert "missing" in shown(results)
 
 
 def test_the_cost_is_drawn_in_samples_flops_and_two_kinds_of_seconds(results_of):
     results = results_of(record("random", 10.0), record("clip", 60.0), record("catlip", 66.0))
-    figures = {name: results.figure(name, "probe", "top1") for name in results.backbones}
-    panels = plots._against_cost(results, "probe", figures, plots._looks(results)).axes
+    scores = {name: results.score(name, "probe", "top1") for name in results.backbones}
+    panels = plots.against_cost(results, "probe", scores, plots.looks_of(results)).axes
     assert [axes.get_xlabel().split(" (")[0].split(",")[0] for axes in panels] == [
         "samples",
         "FLOPs",
@@ -318,13 +318,13 @@ def test_the_newest_protocol_wins_over_a_later_record_of_an_older_one(results_of
 
 def test_several_tasks_are_columns(results_of):
     other = TaskInfo(name="detect", type="t", config="c", config_digest="c", protocol=1)
-    figures = {
+    scores = {
         "box": Metric(value=12.5, low=11.0, high=14.0, n=200, unit="AP", method="bootstrap over images")
     }
-    second = record("clip", task=other, primary="box", metrics=figures, chosen={})
+    second = record("clip", task=other, primary="box", metrics=scores, chosen={})
     results = results_of(record("clip"), record("random", 5.0))
     results.rows += results_of(second).rows[:1]
-    header, *_ = tables._layout(results)
+    header, *_ = tables.layout(results)
     assert "detect box AP [95 %], 1 seed" in header and "probe top1 % [95 %], 1 seed" in header
     assert "missing" in shown(results)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.records.store import CellLock, read_record, set_aside
+from benchmark.records.store import read_record, set_aside
 from benchmark.running.launchers.local import LocalLauncher, default_slots
 from common.errors import UserError
+from common.locks import FolderLock
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -158,7 +158,7 @@ def test_a_stopped_suite_ends_its_children_and_keeps_what_is_done(harness, numbe
     done, stopped = (cell.folder for cell in harness.load({specs["b"]: "wait"}, specs).cells())
     assert read_record(done).status == "done"
     assert read_record(stopped) is None
-    lock = CellLock(stopped)
+    lock = FolderLock(stopped)
     assert lock.acquire(), "a child is still at it"
     lock.release()
 
@@ -169,21 +169,11 @@ def test_a_killed_suite_leaves_its_child_to_finish_the_cell(harness):
     wait_for(lambda: harness.runs)
     process.kill()
     process.wait()
-    lock = CellLock(suite.cells()[0].folder)
+    lock = FolderLock(suite.cells()[0].folder)
     assert not lock.acquire(), "the child holds the lock by itself"
     harness.runs_file.with_suffix(".go").touch()
     assert harness.run(suite)[0].status == "done"
     assert len(harness.runs) == 1
-
-
-def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):
-    folder = tmp_path / "task" / "seed0"
-    first, second = CellLock(folder), CellLock(folder)
-    assert first.acquire() and not second.acquire()
-    assert str(os.getpid()) in second.holder()
-    first.release()
-    assert second.acquire()
-    second.release()
 
 
 def test_children_share_the_cores_unless_one_is_alone(tmp_path, monkeypatch):

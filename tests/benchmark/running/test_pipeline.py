@@ -132,14 +132,16 @@ progress = {"done": 1, "total": 2, "loss": 3.0, "seconds_left": 5}
 @pytest.fixture
 def pretraining(harness, monkeypatch):
     """Pre-training is a small script; what it needs to be told apart is faked."""
-    import benchmark.running.pipeline as pipeline
+    import benchmark.running.pretraining as job
     import pretraining.recipe as recipe
 
     script = harness.root / "pretrain.py"
     script.write_text(FAKE_PRETRAIN)
-    original = pipeline._command
+    original = job.pretraining_command
     monkeypatch.setattr(
-        pipeline, "_command", lambda entry, data: [sys.executable, str(script), *original(entry, data)[3:]]
+        job,
+        "pretraining_command",
+        lambda entry, pairs: [sys.executable, str(script), *original(entry, pairs)[3:]],
     )
     monkeypatch.setattr("benchmark.running.pipeline.prepare_suite", lambda suite, display: None)
     monkeypatch.setattr(

@@ -1,0 +1,195 @@
+"""One cell of a suite: backbone, task at a point of its axes, seed; and what its result depends on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import tasks
+from benchmark.suites.fingerprint import data_digest, influential
+from common import PROJECT
+from common.configs import find_config, override_words, plain, read_config, value_text
+from common.digest import digest
+from common.errors import UserError
+from common.names import slug, suggest
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """A task config, read.
+
+    Attributes:
+        name: of the task in tables and folders.
+        path: the file.
+        cfg: its content after `overrides` and `axes`.
+        overrides: entries that were replaced.
+        axes: where on the task's axes it stands: name of an axis -> value, for instance
+            ``{"learning_rate": 1e-3}``. Cells that differ here alone are points of one curve.
+    """
+
+    name: str
+    path: Path
+    cfg: Config
+    overrides: dict[str, Any] = field(default_factory=dict)
+    axes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        return self.cfg.task.type
+
+    @property
+    def data_name(self) -> str:
+        return self.cfg.task.data
+
+    @property
+    def label(self) -> str:
+        """Name and point, as tables and messages show them."""
+        return task_label(self.name, self.axes)
+
+    def at(self, axes: Mapping[str, Any]) -> TaskConfig:
+        """The same task at another point of its axes.
+
+        Args:
+            axes: name of an axis, as its kind of task declares it (`benchmark.tasks.TaskType.axes`), or an
+                entry of the config with dots in its name -> value.
+
+        Raises:
+            UserError: the kind of task has no such axis.
+        """
+        known = tasks.task_type(self.type).axes
+        changes = {}
+        for name, value in axes.items():
+            if name not in known and "." not in name:
+                raise UserError(f"task {self.name} has no axis {name!r}: {suggest(name, known)}")
+            # what a kind of task declares may be left out of a config, where it has a default
+            changes[f"+{known[name]}" if name in known else name] = value
+        cfg = read_config(self.path, {**self.overrides, **changes})
+        return replace(self, cfg=cfg, axes=dict(axes))
+
+    def config_digest(self) -> str:
+        """Digest of the entries that decide the result (`TaskType.config_keys` less `NO_INFLUENCE`)."""
+        keys = tasks.task_type(self.type).config_keys
+        return digest({key: influential(plain(self.cfg[key])) for key in keys if key in self.cfg})
+
+
+def load_task_config(
+    name: str | Path,
+    overrides: dict[str, Any] | None = None,
+    *folders: Path,
+    axes: Mapping[str, Any] | None = None,
+) -> TaskConfig:
+    """Read one task config.
+
+    Args:
+        name: a path, or a name below one of `folders` or ``task_configs/``.
+        overrides: entries to replace (``--set``).
+        axes: where on the task's axes to stand (``--axis``).
+
+    Raises:
+        UserError: no such file, no valid config, or a kind of task or an axis nobody knows.
+    """
+    path = find_config(name, *folders)
+    cfg = read_config(path, overrides)
+    task = cfg.get("task")
+    if not isinstance(task, dict) or not {"type", "data"} <= task.keys():
+        raise UserError(f"{path} is no task config: it needs task = dict(type=..., data=..., ...)")
+    tasks.task_type(task["type"])
+    found = TaskConfig(path.stem, path, cfg, dict(overrides or {}))
+    return found.at(axes) if axes else found
+
+
+def task_label(name: str, axes: Mapping[str, Any]) -> str:
+    """A task and its point in one text: ``mask_rcnn, learning_rate=0.001``."""
+    return ", ".join([name, *(f"{axis}={value_text(value)}" for axis, value in axes.items())])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One backbone, one task, one seed: what one child process computes and one record describes.
+
+    Attributes:
+        suite: name of the suite.
+        name: the backbone's name in it.
+        backbone: what `backbones.load_backbone` understands.
+        task: the task, at one point of its axes.
+        seed: of everything random in the transfer, the weights of a ``random:`` backbone included.
+        data: the data set's folder.
+        results: the results folder.
+        pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
+            did not make it.
+    """
+
+    suite: str
+    name: str
+    backbone: str
+    task: TaskConfig
+    seed: int
+    data: Path
+    results: Path
+    pretraining_seed: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its record is; never outside the results folder, whatever the names are."""
+        folder = self.results / slug(self.suite) / slug(self.name) / slug(self.task.name)
+        parts = [slug(f"{axis}-{value_text(value)}") for axis, value in self.task.axes.items()]
+        parts += [f"pretraining{self.pretraining_seed}"] if self.pretraining_seed else []
+        return folder / "-".join([*parts, f"seed{self.seed}"])
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} / {self.task.label} / {seeds_label(self.seed, self.pretraining_seed)}"
+
+    @property
+    def command(self) -> str:
+        """The command that computes this cell by itself."""
+        words = ["python", "run_suite.py", "run", shown(self.task.path)]
+        words += ["--backbone", _shown_backbone(self.backbone)]
+        words += ["--data", f"{self.task.data_name}={shown(self.data)}", "--seed", str(self.seed)]
+        words += override_words(self.task.overrides) + override_words(self.task.axes, "--axis")
+        return shlex.join(words)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, and nothing else: no device, worker count or path.
+
+        Raises:
+            UserError: the backbone's weights or the data are missing.
+        """
+        from backbones.catalog import backbone_digest
+
+        identity = {
+            "config": self.task.config_digest(),
+            "backbone": backbone_digest(self.backbone),
+            "seed": self.seed,
+            "data": data_digest(self.data, self.results),
+            "protocol": tasks.task_type(self.task.type).protocol,
+        }
+        # A cell on no axis keeps the fingerprint it had before there were any.
+        return identity | ({"axes": plain(self.task.axes)} if self.task.axes else {})
+
+    def fingerprint(self) -> str:
+        """Digest of `identity`."""
+        return digest(self.identity())
+
+
+def seeds_label(seed: int, pretraining_seed: int | None) -> str:
+    """A repetition in words; pre-training seed 0 goes without saying."""
+    first = f"pre-training seed {pretraining_seed}, " if pretraining_seed else ""
+    return f"{first}seed {seed}"
+
+
+def shown(path: Path) -> str:
+    """A path as a command shows it: relative inside the project, so that the command can be passed on."""
+    path = Path(path)
+    return path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else str(path)
+
+
+def _shown_backbone(backbone: str) -> str:
+    source, _, rest = backbone.partition(":")
+    return f"{source}:{shown(Path(rest))}" if source == "run" else backbone
