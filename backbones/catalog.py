@@ -21,6 +21,7 @@ from common.digest import digest
 from common.errors import UserError
 
 if TYPE_CHECKING:
+    from backbones.layout import Layout
     from backbones.vit import ViT
 
 __all__ = ["GROUP", "SOURCES", "Entry", "backbone_digest", "describe", "list_backbones", "load", "ready"]
@@ -153,8 +154,17 @@ def backbone_digest(name: str) -> str:
     if reader is not None:
         return reader.digest(rest) if hasattr(reader, "digest") else digest([source, rest])
     _check_random(rest)
-    shape = ARCHITECTURES[rest].to_dict() if rest in ARCHITECTURES else rest
-    return digest(["random", shape])
+    return digest(["random", _identity(ARCHITECTURES[rest]) if rest in ARCHITECTURES else rest])
+
+
+def _identity(layout: Layout) -> dict[str, Any]:
+    """What tells one named architecture from another.
+
+    These seven fields alone, whatever else a layout says: the named architectures leave the others at their
+    defaults, and a digest that counted them would set every result of earlier versions aside.
+    """
+    fields = ("embed_dim", "depth", "num_heads", "patch_size", "stem", "image_size", "mlp_ratio")
+    return {field: getattr(layout, field) for field in fields}
 
 
 def describe(name: str) -> dict[str, Any]:

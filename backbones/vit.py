@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -12,8 +11,8 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from backbones.architectures import Architecture
-from backbones.stem import ConvStem
+from backbones.layout import Layout
+from backbones.trunk import build_trunk
 
 
 class Tokens(NamedTuple):
@@ -195,28 +194,10 @@ def _bilinear(count: int, patch: int, stride: int) -> Tensor:
     return weights / weights.sum(1, keepdim=True)
 
 
-def build_vit(architecture: Architecture, drop_path_rate: float = 0.0) -> ViT:
-    """An untrained ViT as CoreNet shapes it: no position for the class token, LayerNorm eps 1e-6, exact GELU.
-
-    Weights are drawn from torch's global generator, as timm draws them.
-    """
-    trunk = VisionTransformer(
-        img_size=architecture.image_size,
-        patch_size=architecture.patch_size,
-        embed_dim=architecture.embed_dim,
-        depth=architecture.depth,
-        num_heads=architecture.num_heads,
-        mlp_ratio=architecture.mlp_ratio,
-        num_classes=0,
-        global_pool="token",
-        class_token=True,
-        no_embed_class=True,
-        dynamic_img_size=True,
-        drop_path_rate=drop_path_rate,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
-        **({"embed_layer": ConvStem} if architecture.stem == "conv" else {}),
-    )
-    return ViT(trunk, Preprocessing(size=architecture.image_size))
+def build_vit(layout: Layout, drop_path_rate: float = 0.0) -> ViT:
+    """An untrained ViT that is shown images as they are; see `backbones.trunk.build_trunk`."""
+    size = layout.image_size if isinstance(layout.image_size, int) else max(layout.image_size)
+    return ViT(build_trunk(layout, drop_path_rate), Preprocessing(size))
 
 
 def tune_for_cpu(vit: ViT) -> ViT:
@@ -231,8 +212,8 @@ def tune_for_cpu(vit: ViT) -> ViT:
     return vit
 
 
-def random_vit(architecture: Architecture, seed: int) -> ViT:
+def random_vit(layout: Layout, seed: int) -> ViT:
     """An untrained ViT whose weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_vit(architecture)
+        return build_vit(layout)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from backbones.checkpoints.state import KeyReport, fill
-from backbones.checkpoints.trunk import build_trunk
 from backbones.layout import Layout
+from backbones.trunk import build_trunk
 from backbones.vit import Preprocessing, SynsetClassifier, ViT
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -23,8 +23,8 @@ from backbones.architectures import ARCHITECTURES
 from backbones.catalog import SOURCES, list_backbones
 from backbones.checkpoints import corenet, openai, openclip, run
 from backbones.checkpoints import timm as timm_reader
-from backbones.checkpoints.trunk import build_trunk, layout_of
 from backbones.layout import mlp_ratio
+from backbones.trunk import build_trunk, layout_of
 from backbones.vit import ViT, build_vit
 
 OWN = re.compile(r"FILE|FOLDER")

@@ -11,7 +11,7 @@ from backbones import UserError, load_backbone
 from backbones.architectures import ARCHITECTURES
 from backbones.catalog import backbone_digest, describe, list_backbones
 from backbones.checkpoints import run
-from backbones.vit import Preprocessing, SynsetClassifier, Tokens, ViT, build_vit, random_vit, tune_for_cpu
+from backbones.vit import Preprocessing, SynsetClassifier, Tokens, ViT, random_vit, tune_for_cpu
 
 NAMES = ["random:vit_nano_conv16", "random:vit_mini_conv16", "random:vit_tiny_patch16_224"]
 
@@ -140,17 +140,6 @@ def test_positions_are_resized_as_timm_does():
         grid = vit.trunk.patch_embed(image)
         expected = resample_abs_pos_embed(vit.trunk.pos_embed, [2, 6], [4, 4], num_prefix_tokens=0)
         torch.testing.assert_close(vit.trunk._pos_embed(grid)[:, 1:], grid.flatten(1, 2) + expected)
-
-
-@pytest.mark.parametrize(
-    ("mode", "parameters"),
-    [("tiny", 5_425_350), ("small", 21_559_686), ("base", 85_955_334), ("large", 303_838_214)],
-)
-def test_conv_stem_models_have_corenets_parameter_counts(mode, parameters):
-    # CoreNet counts six scalars of its augmentation besides
-    with torch.device("meta"):
-        vit = build_vit(ARCHITECTURES[f"vit_{mode}_conv16"])
-    assert vit.num_params == parameters - 6
 
 
 def test_cpu_settings_do_not_change_the_result():

@@ -5,8 +5,8 @@ import torch
 
 from backbones import load_backbone
 from backbones.checkpoints import run
-from backbones.checkpoints.trunk import build_trunk
 from backbones.layout import Layout
+from backbones.trunk import build_trunk
 from backbones.vit import Preprocessing, ViT
 
 SOURCES = {

@@ -11,9 +11,9 @@ from small import image, randomise, same
 from backbones import UserError, load_backbone
 from backbones.catalog import backbone_digest
 from backbones.checkpoints import run
-from backbones.checkpoints.trunk import build_trunk
 from backbones.convert import convert
 from backbones.layout import Layout, mlp_ratio
+from backbones.trunk import build_trunk
 from backbones.vit import Preprocessing, SynsetClassifier, ViT
 from benchmark.cli import main
 
