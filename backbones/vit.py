@@ -12,6 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from backbones.layout import Layout
+from backbones.resample import resample
 from backbones.trunk import build_trunk
 
 
@@ -20,7 +21,7 @@ class Tokens(NamedTuple):
 
     Attributes:
         class_token: [B, D], the pooled representation its source classifies with.
-        patches: [B, D, H/16, W/16] (for patches of 16 pixels).
+        patches: [B, D, H/16, W/16] (where tokens lie 16 pixels apart).
     """
 
     class_token: Tensor
@@ -80,6 +81,11 @@ class ViT(nn.Module):
         trunk: timm's VisionTransformer, made with ``dynamic_img_size=True``.
         preprocessing: how images are to be prepared.
         synset_classifier: the pre-training classifier over synsets, where there was one.
+
+    Attributes:
+        output_stride: pixels of the image per token along each side: the patch size, until
+            `backbones.adapt.set_output_stride` changes it.
+        resizes_images: images are resized first, so that a patch covers `output_stride` pixels of them.
     """
 
     def __init__(
@@ -92,6 +98,8 @@ class ViT(nn.Module):
         self.trunk = trunk
         self.preprocessing = preprocessing
         self.synset_classifier = synset_classifier
+        self.output_stride = self.patch_size
+        self.resizes_images = False
 
     @property
     def embed_dim(self) -> int:
@@ -113,52 +121,46 @@ class ViT(nn.Module):
         """Encode images.
 
         Args:
-            images: [B, 3, H, W], prepared as `preprocessing` says. A size that is no multiple of the patch
-                size is padded with zeros at the right and bottom.
+            images: [B, 3, H, W], prepared as `preprocessing` says. A size that is no multiple of
+                `output_stride` is padded with zeros at the right and bottom.
         """
-        patch = self.patch_size
-        height, width = images.shape[-2:]
-        pad_bottom, pad_right = -height % patch, -width % patch
-        if pad_bottom or pad_right:
-            images = F.pad(images, (0, pad_right, 0, pad_bottom))
-        grid = self.trunk.patch_embed.dynamic_feat_size((height + pad_bottom, width + pad_right))
-        features = self.trunk.forward_features(images)
-        class_token = self.trunk.forward_head(features, pre_logits=True)
-        patches = self.trunk.fc_norm(features[:, self.trunk.num_prefix_tokens :])
-        return Tokens(class_token, patches.transpose(1, 2).unflatten(2, grid))
+        features, grid = self._encode(images)
+        return Tokens(self.trunk.forward_head(features, pre_logits=True), self._patches(features, grid))
 
     def feature_maps(self, images: Tensor, strides: tuple[int, ...] = (4, 8, 16, 32)) -> list[Tensor]:
-        """Patch tokens resampled, without parameters, to the strides a dense task wants.
+        """Patch tokens at the strides a dense task wants; the class token's head is not computed.
 
         Args:
-            images: [B, 3, H, W]; as in `forward`, H and W are first padded to whole patches, and the maps
+            images: [B, 3, H, W]; as in `forward`, H and W are first padded to whole tokens, and the maps
                 cover the padded image.
-            strides: pixels per cell of each map, in any ratio to the patch size.
+            strides: pixels per cell of each map, in any ratio to `output_stride`.
 
         Returns:
-            One map [B, D, H/stride, W/stride] per stride, sizes rounded up: bilinear below the patch size,
-            max-pooled at its multiples. At strides that do not divide (4 and 32 of patches of 14 pixels) the
-            tokens are resized bilinearly, antialiased where the map is coarser; the centre of a cell is where
-            its stride says, whatever the size was rounded to.
+            One map [B, D, H/stride, W/stride] per stride, sizes rounded up; see `backbones.resample`.
 
         Raises:
             ValueError: a stride is not a positive number.
         """
         if wrong := [stride for stride in strides if stride < 1]:
             raise ValueError(f"stride {wrong[0]} is no number of pixels")
-        patches = self(images).patches
-        return [self._resample(patches, stride) for stride in strides]
+        patches = self._patches(*self._encode(images))
+        return [resample(patches, self.output_stride, stride) for stride in strides]
 
-    def _resample(self, patches: Tensor, stride: int) -> Tensor:
-        patch = self.patch_size
-        if stride == patch:
-            return patches
-        if patch % stride == 0:
-            return F.interpolate(patches, scale_factor=patch // stride, mode="bilinear", align_corners=False)
-        if stride % patch == 0:
-            return F.max_pool2d(patches, stride // patch, ceil_mode=True)
-        rows, columns = (_bilinear(side, patch, stride).to(patches) for side in patches.shape[-2:])
-        return rows @ patches @ columns.T
+    def _encode(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The trunk's tokens [B, prefix + h * w, D], and h and w."""
+        height, width = images.shape[-2:]
+        bottom, right = -height % self.output_stride, -width % self.output_stride
+        if bottom or right:
+            images = F.pad(images, (0, right, 0, bottom))
+        grid = (height + bottom) // self.output_stride, (width + right) // self.output_stride
+        if self.resizes_images:
+            size = [side * self.patch_size for side in grid]
+            images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        return self.trunk.forward_features(images), grid
+
+    def _patches(self, features: Tensor, grid: tuple[int, int]) -> Tensor:
+        patches = self.trunk.fc_norm(features[:, self.trunk.num_prefix_tokens :])
+        return patches.transpose(1, 2).unflatten(2, grid)
 
     def layer_of(self, parameter_name: str) -> int:
         """Depth of a parameter, for layer-wise learning-rate decay.
@@ -181,17 +183,6 @@ class ViT(nn.Module):
         if any(part in {"norm", "fc_norm", "attn_pool"} for part in parts):
             return self.depth + 1
         raise KeyError(f"{parameter_name} is no parameter of a ViT")
-
-
-def _bilinear(count: int, patch: int, stride: int) -> Tensor:
-    """Weights [cells, count] that resize a row of tokens to cells of `stride` pixels.
-
-    `F.interpolate` is given a size or a scale; here the scale is exact and the size is rounded up.
-    """
-    centres = (torch.arange(-(-count * patch // stride)) + 0.5) * stride / patch - 0.5
-    distance = (centres[:, None] - torch.arange(count)).abs() / max(1.0, stride / patch)
-    weights = (1 - distance).clamp(min=0)
-    return weights / weights.sum(1, keepdim=True)
 
 
 def build_vit(layout: Layout, drop_path_rate: float = 0.0) -> ViT:
