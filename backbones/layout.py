@@ -40,6 +40,8 @@ class Layout:
             when the ViT has no position embeddings.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  a computation that is not known here is refused
+
     embed_dim: int
     depth: int
     num_heads: int

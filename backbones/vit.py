@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,12 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from backbones.layout import Layout
+from backbones.preprocessing import Preprocessing
 from backbones.resample import resample
 from backbones.trunk import build_trunk
+
+if TYPE_CHECKING:
+    from backbones.checkpoints.keys import KeyReport
 
 
 class Tokens(NamedTuple):
@@ -28,38 +32,6 @@ class Tokens(NamedTuple):
     patches: Tensor
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How the weights' source prepares an image.
-
-    Attributes:
-        size: pixels per side of the (centre-cropped) image.
-        mean, std: per RGB channel, for values in [0, 1].
-        interpolation: ``bilinear`` or ``bicubic``, always antialiased.
-        crop_pct: share of the resized image's side that the centre crop keeps.
-        resize_mode: ``shortest`` resizes the short side and keeps the image's shape; ``squash`` resizes both
-            sides to the same length, as SigLIP and transformers' ViT do.
-    """
-
-    size: int
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    interpolation: str = "bilinear"
-    crop_pct: float = 1.0
-    resize_mode: str = "shortest"
-
-    def __post_init__(self) -> None:
-        if self.resize_mode not in ("shortest", "squash"):
-            raise ValueError(f"resize_mode is shortest or squash, not {self.resize_mode!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
-        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
-
-
 class SynsetClassifier(NamedTuple):
     """The pre-trained classifier that Transfer Init copies rows from (arXiv 2404.15653, section 4.2).
 
@@ -67,11 +39,13 @@ class SynsetClassifier(NamedTuple):
         weight: [V, D]; ``class_token @ weight.T + bias`` are the source's own logits.
         bias: [V].
         synsets: WordNet 3.0 noun offset of each of the V classes.
+        vocabulary_file: the csv that the synsets were read from, where it was one.
     """
 
     weight: Tensor
     bias: Tensor
     synsets: tuple[int, ...]
+    vocabulary_file: Path | None = None
 
 
 class ViT(nn.Module):
@@ -81,6 +55,7 @@ class ViT(nn.Module):
         trunk: timm's VisionTransformer, made with ``dynamic_img_size=True``.
         preprocessing: how images are to be prepared.
         synset_classifier: the pre-training classifier over synsets, where there was one.
+        key_report: what became of the keys of the file that the weights were read from, where it was one.
 
     Attributes:
         output_stride: pixels of the image per token along each side: the patch size, until
@@ -93,11 +68,13 @@ class ViT(nn.Module):
         trunk: VisionTransformer,
         preprocessing: Preprocessing,
         synset_classifier: SynsetClassifier | None = None,
+        key_report: KeyReport | None = None,
     ) -> None:
         super().__init__()
         self.trunk = trunk
         self.preprocessing = preprocessing
         self.synset_classifier = synset_classifier
+        self.key_report = key_report
         self.output_stride = self.patch_size
         self.resizes_images = False
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 import backbones.precision
 from backbones.architectures import ARCHITECTURES
+from backbones.card import Card, TrainingCost
 from backbones.checkpoints import run as run_folder
 from backbones.layout import Layout
 from backbones.vit import build_vit, tune_for_cpu
@@ -119,33 +120,32 @@ def pretrain(
         run_folder.save(
             complete,
             ema.vit,
-            {
-                "architecture": _layout(recipe).to_dict(),
-                "objective": objective_type.name,
-                "head": ema.objective.cost_inputs(),
-                "vocabulary_digest": vocabulary.digest if vocabulary is not None else None,
-                "fingerprint": mark,
-                "recipe": recipe.model_dump(mode="json"),
-                "config": Path(config).name,
-                "command": command,
-                "validation": history.validation,
-                "cost": {
-                    "samples": samples,
-                    "seconds": cost.seconds,
-                    "cpu_seconds": cost.cpu_seconds,
-                    "labelling_seconds": mined,
-                    "images_per_second": samples / cost.seconds,
-                    "waiting_for_data_seconds": cost.data_seconds,
-                    "peak_memory_bytes": memory,
-                    "flops_per_image": flops,
-                    "flops": flops["total"] * samples,
-                    "precision": _precision(recipe, device),
-                    "processes": world,
-                    "batch_size": recipe.batch_size * world,
-                    "skipped_samples": cost.skipped.total(),
-                },
-                "environment": software(device),
-            },
+            Card(
+                objective=objective_type.name,
+                head=ema.objective.cost_inputs(),
+                vocabulary_digest=vocabulary.digest if vocabulary is not None else None,
+                fingerprint=mark,
+                recipe=recipe.model_dump(mode="json"),
+                config=Path(config).name,
+                command=command,
+                validation=history.validation,
+                cost=TrainingCost(
+                    samples=samples,
+                    seconds=cost.seconds,
+                    cpu_seconds=cost.cpu_seconds,
+                    labelling_seconds=mined,
+                    images_per_second=samples / cost.seconds,
+                    waiting_for_data_seconds=cost.data_seconds,
+                    peak_memory_bytes=memory,
+                    flops_per_image=flops,
+                    flops=flops["total"] * samples,
+                    precision=_precision(recipe, device),
+                    processes=world,
+                    batch_size=recipe.batch_size * world,
+                    skipped_samples=cost.skipped.total(),
+                ),
+                environment=software(device),
+            ),
         )
         folder.publish(complete, out)
         for file in (*training.glob("*.pth"), training / "last_checkpoint", history.path):

@@ -59,7 +59,7 @@ def convert(name: str, out: Path, to: str = "suite") -> tuple[str, list[str]]:
         os.replace(writing, out)
     finally:
         shutil.rmtree(writing, ignore_errors=True)
-    report = getattr(vit, "key_report", None)
+    report = vit.key_report
     return f"{format_.SOURCE}:{out}", [*(report.lines() if report else []), *notes]
 
 

@@ -174,7 +174,7 @@ def _planned(cell: Cell, identity: dict[str, Any] | None) -> Record:
             name=cell.backbone,
             spec=cell.spec,
             digest=known["backbone"],
-            description=catalog.describe(cell.spec) if identity else {},
+            description=catalog.describe(cell.spec).to_dict() if identity else {},
         ),
         task=TaskInfo(
             name=cell.task.name,

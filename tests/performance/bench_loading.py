@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from backbones import load_backbone
 from backbones.architectures import ARCHITECTURES
+from backbones.card import Card
 from backbones.checkpoints import run
 from backbones.vit import random_vit
 
@@ -62,7 +63,7 @@ def touch(vit: torch.nn.Module) -> int:
 def main(name: str = "vit_base_conv16") -> None:
     shape = ARCHITECTURES[name]
     with tempfile.TemporaryDirectory() as folder:
-        run.save(Path(folder), random_vit(shape, 0), {"architecture": shape.to_dict()})
+        run.save(Path(folder), random_vit(shape, 0), Card())
         path = Path(folder) / "weights.safetensors"
         size = path.stat().st_size / 2**20
 
