@@ -4,7 +4,7 @@ from common.names import closest, suggest
 
 
 def test_close_names_are_suggested_and_all_where_none_is_close():
-    assert suggest("detecton", ["detection", "segmentation"]) == "did you mean detection?"
+    assert suggest("detecton", ["detection", "knn"]) == "did you mean detection?"
     assert suggest("xyz", ["b", "a"]) == "known: a, b"
     assert suggest("xyz", []) == "there is none yet"
 

@@ -155,12 +155,12 @@ def test_batch_norm_keeps_the_statistics_that_pretraining_gave_it(monkeypatch, n
 
 
 def test_drop_path_acts_in_training_only():
-    backbone = ViTBackbone(CONV, drop_path_rate=0.5)
+    backbone = ViTBackbone(LINEAR, drop_path_rate=0.5)
     torch.manual_seed(0)
     outputs = [backbone(images(32, 32))[0] for _ in range(8)]
     assert not all(torch.equal(outputs[0], other) for other in outputs)
     backbone.eval()
-    assert torch.equal(backbone(images(32, 32))[0], ViTBackbone(CONV).eval()(images(32, 32))[0])
+    assert torch.equal(backbone(images(32, 32))[0], ViTBackbone(LINEAR).eval()(images(32, 32))[0])
 
 
 def test_activation_checkpointing_changes_nothing_but_memory():
