@@ -178,10 +178,3 @@ def tune_for_cpu(vit: ViT) -> ViT:
         block.attn.fused_attn = False
     vit.trunk.patch_embed.to(memory_format=torch.channels_last)
     return vit
-
-
-def random_vit(layout: Layout, seed: int) -> ViT:
-    """An untrained ViT whose weights depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build_vit(layout)

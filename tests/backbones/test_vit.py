@@ -7,8 +7,7 @@ import torch
 from timm.layers import resample_abs_pos_embed
 
 from backbones import load_backbone
-from backbones.architectures import ARCHITECTURES
-from backbones.vit import random_vit, tune_for_cpu
+from backbones.vit import tune_for_cpu
 
 NAMES = ["random:vit_nano_conv16", "random:vit_mini_conv16", "random:vit_tiny_patch16_224"]
 
@@ -71,7 +70,7 @@ def test_bf16_stays_close_to_float32(vit):
 
 
 def test_positions_are_resized_as_timm_does():
-    vit = random_vit(ARCHITECTURES["vit_nano_conv16"], seed=0).eval()
+    vit = load_backbone("random:vit_nano_conv16")
     resized = copy.deepcopy(vit)
     positions = resample_abs_pos_embed(vit.trunk.pos_embed, [2, 6], [4, 4], num_prefix_tokens=0)
     resized.trunk.pos_embed = torch.nn.Parameter(positions)
@@ -82,7 +81,7 @@ def test_positions_are_resized_as_timm_does():
 
 
 def test_cpu_settings_do_not_change_the_result():
-    vit = random_vit(ARCHITECTURES["vit_nano_conv16"], seed=0).eval()
+    vit = load_backbone("random:vit_nano_conv16")
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         before = vit(image)

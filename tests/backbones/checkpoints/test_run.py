@@ -11,12 +11,12 @@ from backbones.architectures import ARCHITECTURES
 from backbones.card import Card, TrainingCost
 from backbones.catalog import backbone_digest, describe
 from backbones.checkpoints import run
-from backbones.vit import SynsetClassifier, random_vit
+from backbones.vit import SynsetClassifier, build_vit
 
 
 @pytest.fixture
 def folder(tmp_path):
-    vit = random_vit(replace(ARCHITECTURES["vit_nano_conv16"], image_size=96), seed=5)
+    vit = build_vit(replace(ARCHITECTURES["vit_nano_conv16"], image_size=96))
     vit.synset_classifier = SynsetClassifier(torch.randn(2, 32), torch.randn(2), (2084071, 2121620))
     (tmp_path / "vocabulary.csv").write_text("synset,name,count\n2084071,dog.n.01,9\n2121620,cat.n.01,4\n")
     run.save(tmp_path, vit, Card(objective="catlip", cost=TrainingCost(seconds=1.0)))

@@ -8,12 +8,11 @@ from safetensors.torch import save_file
 from small import image, timm_model
 
 from backbones import load_backbone
-from backbones.architectures import ARCHITECTURES
 from backbones.card import Card
 from backbones.catalog import describe
 from backbones.checkpoints import run
 from backbones.convert import convert
-from backbones.vit import SynsetClassifier, random_vit
+from backbones.vit import SynsetClassifier
 from benchmark.cli import main
 
 
@@ -57,7 +56,7 @@ def test_the_suites_folder_computes_the_same(source, tmp_path, capsys):
 def test_a_synset_classifier_and_its_vocabulary_go_along(tmp_path):
     folder = tmp_path / "first"
     folder.mkdir()
-    vit = random_vit(ARCHITECTURES["vit_nano_conv16"], seed=1)
+    vit = load_backbone("random:vit_nano_conv16", seed=1)
     vit.synset_classifier = SynsetClassifier(torch.randn(2, 32), torch.randn(2), (5, 6))
     (folder / "vocabulary.csv").write_text("synset,name,count\n5,a.n.01,2\n6,b.n.01,1\n")
     run.save(folder, vit, Card(objective="catlip"))
