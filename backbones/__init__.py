@@ -16,7 +16,7 @@ from common.errors import UserError
 if TYPE_CHECKING:
     from backbones.vit import ViT
 
-__all__ = ["UserError", "load_backbone"]
+__all__ = ["UserError", "empty_backbone", "load_backbone"]
 
 
 def load_backbone(name: str, seed: int = 0) -> ViT:
@@ -33,3 +33,21 @@ def load_backbone(name: str, seed: int = 0) -> ViT:
     from backbones import catalog
 
     return catalog.load(name, seed)
+
+
+def empty_backbone(name: str) -> ViT:
+    """A backbone without its weights, on torch's meta device, in no time and memory.
+
+    It answers what weights do not decide: `embed_dim`, `depth`, `patch_size`, `preprocessing`, names and
+    shapes of parameters and, computed on meta tensors, of results. `backbones.trunk.layout_of` describes its
+    trunk in full. Of a file of weights only the shapes of its tensors are read.
+
+    Args:
+        name: as for `load_backbone`.
+
+    Raises:
+        UserError: as `load_backbone` does; what is wrong with the values of weights is not noticed.
+    """
+    from backbones import catalog
+
+    return catalog.empty(name)

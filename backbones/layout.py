@@ -13,11 +13,17 @@ POSITIONS = ("timm", "bicubic", "corenet", "none")
 
 @dataclass(frozen=True)
 class Layout:
-    """A ViT's computation, in full. The defaults are those of a ViT pre-trained here (`build_vit`).
+    """A ViT's computation, in full. The defaults are those of a ViT pre-trained here.
 
     Attributes:
-        embed_dim, depth, num_heads, patch_size, stem, image_size, mlp_ratio: as in
-            `backbones.architectures.Architecture`; `image_size` may be (height, width).
+        embed_dim: width of the tokens.
+        depth: number of transformer blocks.
+        num_heads: attention heads of each block.
+        patch_size: pixels per token along each side.
+        stem: ``conv`` for CoreNet's three convolutions (arXiv 2404.15653, released code), ``linear`` for the
+            original patch projection.
+        image_size: pixels per side, or (height, width), that the position embeddings are made for.
+        mlp_ratio: width of an MLP's hidden layer in widths of the tokens.
         class_token: there is one.
         registers: number of register tokens (arXiv 2309.16588).
         embed_class: class and register tokens have positions of their own.
@@ -33,6 +39,8 @@ class Layout:
             antialiasing, as transformers does), ``corenet`` (bilinear along the flattened index), or ``none``
             when the ViT has no position embeddings.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  a computation that is not known here is refused
 
     embed_dim: int
     depth: int

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from backbones.architectures import Architecture
-from backbones.stem import ConvStem
+from backbones.layout import Layout
+from backbones.preprocessing import Preprocessing
+from backbones.resample import resample
+from backbones.trunk import build_trunk
+
+if TYPE_CHECKING:
+    from backbones.checkpoints.keys import KeyReport
 
 
 class Tokens(NamedTuple):
@@ -21,43 +25,11 @@ class Tokens(NamedTuple):
 
     Attributes:
         class_token: [B, D], the pooled representation its source classifies with.
-        patches: [B, D, H/16, W/16] (for patches of 16 pixels).
+        patches: [B, D, H/16, W/16] (where tokens lie 16 pixels apart).
     """
 
     class_token: Tensor
     patches: Tensor
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How the weights' source prepares an image.
-
-    Attributes:
-        size: pixels per side of the (centre-cropped) image.
-        mean, std: per RGB channel, for values in [0, 1].
-        interpolation: ``bilinear`` or ``bicubic``, always antialiased.
-        crop_pct: share of the resized image's side that the centre crop keeps.
-        resize_mode: ``shortest`` resizes the short side and keeps the image's shape; ``squash`` resizes both
-            sides to the same length, as SigLIP and transformers' ViT do.
-    """
-
-    size: int
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    interpolation: str = "bilinear"
-    crop_pct: float = 1.0
-    resize_mode: str = "shortest"
-
-    def __post_init__(self) -> None:
-        if self.resize_mode not in ("shortest", "squash"):
-            raise ValueError(f"resize_mode is shortest or squash, not {self.resize_mode!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Preprocessing:
-        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 
 class SynsetClassifier(NamedTuple):
@@ -67,11 +39,13 @@ class SynsetClassifier(NamedTuple):
         weight: [V, D]; ``class_token @ weight.T + bias`` are the source's own logits.
         bias: [V].
         synsets: WordNet 3.0 noun offset of each of the V classes.
+        vocabulary_file: the csv that the synsets were read from, where it was one.
     """
 
     weight: Tensor
     bias: Tensor
     synsets: tuple[int, ...]
+    vocabulary_file: Path | None = None
 
 
 class ViT(nn.Module):
@@ -81,6 +55,12 @@ class ViT(nn.Module):
         trunk: timm's VisionTransformer, made with ``dynamic_img_size=True``.
         preprocessing: how images are to be prepared.
         synset_classifier: the pre-training classifier over synsets, where there was one.
+        key_report: what became of the keys of the file that the weights were read from, where it was one.
+
+    Attributes:
+        output_stride: pixels of the image per token along each side: the patch size, until
+            `backbones.adapt.set_output_stride` changes it.
+        resizes_images: images are resized first, so that a patch covers `output_stride` pixels of them.
     """
 
     def __init__(
@@ -88,11 +68,15 @@ class ViT(nn.Module):
         trunk: VisionTransformer,
         preprocessing: Preprocessing,
         synset_classifier: SynsetClassifier | None = None,
+        key_report: KeyReport | None = None,
     ) -> None:
         super().__init__()
         self.trunk = trunk
         self.preprocessing = preprocessing
         self.synset_classifier = synset_classifier
+        self.key_report = key_report
+        self.output_stride = self.patch_size
+        self.resizes_images = False
 
     @property
     def embed_dim(self) -> int:
@@ -114,52 +98,46 @@ class ViT(nn.Module):
         """Encode images.
 
         Args:
-            images: [B, 3, H, W], prepared as `preprocessing` says. A size that is no multiple of the patch
-                size is padded with zeros at the right and bottom.
+            images: [B, 3, H, W], prepared as `preprocessing` says. A size that is no multiple of
+                `output_stride` is padded with zeros at the right and bottom.
         """
-        patch = self.patch_size
-        height, width = images.shape[-2:]
-        pad_bottom, pad_right = -height % patch, -width % patch
-        if pad_bottom or pad_right:
-            images = F.pad(images, (0, pad_right, 0, pad_bottom))
-        grid = self.trunk.patch_embed.dynamic_feat_size((height + pad_bottom, width + pad_right))
-        features = self.trunk.forward_features(images)
-        class_token = self.trunk.forward_head(features, pre_logits=True)
-        patches = self.trunk.fc_norm(features[:, self.trunk.num_prefix_tokens :])
-        return Tokens(class_token, patches.transpose(1, 2).unflatten(2, grid))
+        features, grid = self._encode(images)
+        return Tokens(self.trunk.forward_head(features, pre_logits=True), self._patches(features, grid))
 
     def feature_maps(self, images: Tensor, strides: tuple[int, ...] = (4, 8, 16, 32)) -> list[Tensor]:
-        """Patch tokens resampled, without parameters, to the strides a dense task wants.
+        """Patch tokens at the strides a dense task wants; the class token's head is not computed.
 
         Args:
-            images: [B, 3, H, W]; as in `forward`, H and W are first padded to whole patches, and the maps
+            images: [B, 3, H, W]; as in `forward`, H and W are first padded to whole tokens, and the maps
                 cover the padded image.
-            strides: pixels per cell of each map, in any ratio to the patch size.
+            strides: pixels per cell of each map, in any ratio to `output_stride`.
 
         Returns:
-            One map [B, D, H/stride, W/stride] per stride, sizes rounded up: bilinear below the patch size,
-            max-pooled at its multiples. At strides that do not divide (4 and 32 of patches of 14 pixels) the
-            tokens are resized bilinearly, antialiased where the map is coarser; the centre of a cell is where
-            its stride says, whatever the size was rounded to.
+            One map [B, D, H/stride, W/stride] per stride, sizes rounded up; see `backbones.resample`.
 
         Raises:
             ValueError: a stride is not a positive number.
         """
         if wrong := [stride for stride in strides if stride < 1]:
             raise ValueError(f"stride {wrong[0]} is no number of pixels")
-        patches = self(images).patches
-        return [self._resample(patches, stride) for stride in strides]
+        patches = self._patches(*self._encode(images))
+        return [resample(patches, self.output_stride, stride) for stride in strides]
 
-    def _resample(self, patches: Tensor, stride: int) -> Tensor:
-        patch = self.patch_size
-        if stride == patch:
-            return patches
-        if patch % stride == 0:
-            return F.interpolate(patches, scale_factor=patch // stride, mode="bilinear", align_corners=False)
-        if stride % patch == 0:
-            return F.max_pool2d(patches, stride // patch, ceil_mode=True)
-        rows, columns = (_bilinear(side, patch, stride).to(patches) for side in patches.shape[-2:])
-        return rows @ patches @ columns.T
+    def _encode(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The trunk's tokens [B, prefix + h * w, D], and h and w."""
+        height, width = images.shape[-2:]
+        bottom, right = -height % self.output_stride, -width % self.output_stride
+        if bottom or right:
+            images = F.pad(images, (0, right, 0, bottom))
+        grid = (height + bottom) // self.output_stride, (width + right) // self.output_stride
+        if self.resizes_images:
+            size = [side * self.patch_size for side in grid]
+            images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        return self.trunk.forward_features(images), grid
+
+    def _patches(self, features: Tensor, grid: tuple[int, int]) -> Tensor:
+        patches = self.trunk.fc_norm(features[:, self.trunk.num_prefix_tokens :])
+        return patches.transpose(1, 2).unflatten(2, grid)
 
     def layer_of(self, parameter_name: str) -> int:
         """Depth of a parameter, for layer-wise learning-rate decay.
@@ -184,39 +162,10 @@ class ViT(nn.Module):
         raise KeyError(f"{parameter_name} is no parameter of a ViT")
 
 
-def _bilinear(count: int, patch: int, stride: int) -> Tensor:
-    """Weights [cells, count] that resize a row of tokens to cells of `stride` pixels.
-
-    `F.interpolate` is given a size or a scale; here the scale is exact and the size is rounded up.
-    """
-    centres = (torch.arange(-(-count * patch // stride)) + 0.5) * stride / patch - 0.5
-    distance = (centres[:, None] - torch.arange(count)).abs() / max(1.0, stride / patch)
-    weights = (1 - distance).clamp(min=0)
-    return weights / weights.sum(1, keepdim=True)
-
-
-def build_vit(architecture: Architecture, drop_path_rate: float = 0.0) -> ViT:
-    """An untrained ViT as CoreNet shapes it: no position for the class token, LayerNorm eps 1e-6, exact GELU.
-
-    Weights are drawn from torch's global generator, as timm draws them.
-    """
-    trunk = VisionTransformer(
-        img_size=architecture.image_size,
-        patch_size=architecture.patch_size,
-        embed_dim=architecture.embed_dim,
-        depth=architecture.depth,
-        num_heads=architecture.num_heads,
-        mlp_ratio=architecture.mlp_ratio,
-        num_classes=0,
-        global_pool="token",
-        class_token=True,
-        no_embed_class=True,
-        dynamic_img_size=True,
-        drop_path_rate=drop_path_rate,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
-        **({"embed_layer": ConvStem} if architecture.stem == "conv" else {}),
-    )
-    return ViT(trunk, Preprocessing(size=architecture.image_size))
+def build_vit(layout: Layout, drop_path_rate: float = 0.0) -> ViT:
+    """An untrained ViT that is shown images as they are; see `backbones.trunk.build_trunk`."""
+    size = layout.image_size if isinstance(layout.image_size, int) else max(layout.image_size)
+    return ViT(build_trunk(layout, drop_path_rate), Preprocessing(size))
 
 
 def tune_for_cpu(vit: ViT) -> ViT:
@@ -229,10 +178,3 @@ def tune_for_cpu(vit: ViT) -> ViT:
         block.attn.fused_attn = False
     vit.trunk.patch_embed.to(memory_format=torch.channels_last)
     return vit
-
-
-def random_vit(architecture: Architecture, seed: int) -> ViT:
-    """An untrained ViT whose weights depend on the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build_vit(architecture)

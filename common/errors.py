@@ -22,3 +22,12 @@ def one_line(error: BaseException) -> str:
         name, colon, rest = last.partition(": ")
         text = rest if colon and " " not in name else last
     return " ".join(text.split()) or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """How the message of an exception begins, to be quoted within a message of ours.
+
+    At most 160 characters of its first line, without a stop at the end; libraries go on for pages.
+    """
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:160].rstrip(".:")

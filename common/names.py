@@ -23,9 +23,14 @@ def slug(name: str) -> str:
     return f"{clean}-{suffix}" if clean else suffix
 
 
+def closest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """The known names that are most like one that is not, best first; none where nothing is like it."""
+    return difflib.get_close_matches(name, sorted(known), n=count, cutoff=0.5)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: close names, or all that there are."""
     known = sorted(known)
-    if close := difflib.get_close_matches(name, known, n=3, cutoff=0.5):
+    if close := closest(name, known):
         return f"did you mean {' or '.join(close)}?"
     return f"known: {', '.join(known)}" if known else "there is none yet"

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 import backbones.precision
-from backbones.architectures import ARCHITECTURES, Architecture
+from backbones.architectures import ARCHITECTURES
+from backbones.card import Card, TrainingCost
 from backbones.checkpoints import run as run_folder
+from backbones.layout import Layout
 from backbones.vit import build_vit, tune_for_cpu
 from common.errors import UserError
 from common.files import write_json
@@ -117,34 +120,32 @@ def pretrain(
         run_folder.save(
             complete,
             ema.vit,
-            {
-                "architecture": ARCHITECTURES[recipe.architecture].to_dict()
-                | {"image_size": recipe.image_size},
-                "objective": objective_type.name,
-                "head": ema.objective.cost_inputs(),
-                "vocabulary_digest": vocabulary.digest if vocabulary is not None else None,
-                "fingerprint": mark,
-                "recipe": recipe.model_dump(mode="json"),
-                "config": Path(config).name,
-                "command": command,
-                "validation": history.validation,
-                "cost": {
-                    "samples": samples,
-                    "seconds": cost.seconds,
-                    "cpu_seconds": cost.cpu_seconds,
-                    "labelling_seconds": mined,
-                    "images_per_second": samples / cost.seconds,
-                    "waiting_for_data_seconds": cost.data_seconds,
-                    "peak_memory_bytes": memory,
-                    "flops_per_image": flops,
-                    "flops": flops["total"] * samples,
-                    "precision": _precision(recipe, device),
-                    "processes": world,
-                    "batch_size": recipe.batch_size * world,
-                    "skipped_samples": cost.skipped.total(),
-                },
-                "environment": software(device),
-            },
+            Card(
+                objective=objective_type.name,
+                head=ema.objective.cost_inputs(),
+                vocabulary_digest=vocabulary.digest if vocabulary is not None else None,
+                fingerprint=mark,
+                recipe=recipe.model_dump(mode="json"),
+                config=Path(config).name,
+                command=command,
+                validation=history.validation,
+                cost=TrainingCost(
+                    samples=samples,
+                    seconds=cost.seconds,
+                    cpu_seconds=cost.cpu_seconds,
+                    labelling_seconds=mined,
+                    images_per_second=samples / cost.seconds,
+                    waiting_for_data_seconds=cost.data_seconds,
+                    peak_memory_bytes=memory,
+                    flops_per_image=flops,
+                    flops=flops["total"] * samples,
+                    precision=_precision(recipe, device),
+                    processes=world,
+                    batch_size=recipe.batch_size * world,
+                    skipped_samples=cost.skipped.total(),
+                ),
+                environment=software(device),
+            ),
         )
         folder.publish(complete, out)
         for file in (*training.glob("*.pth"), training / "last_checkpoint", history.path):
@@ -174,10 +175,7 @@ def _objective_type(recipe: Recipe) -> type[Objective]:
 def _build_model(
     recipe: Recipe, objective_type: type[Objective], vocabulary: Vocabulary | None, pairs: Path
 ) -> ImageTextModel:
-    if recipe.architecture not in ARCHITECTURES:
-        raise UserError(f"unknown architecture {recipe.architecture!r}: one of {', '.join(ARCHITECTURES)}")
-    shape = ARCHITECTURES[recipe.architecture].to_dict() | {"image_size": recipe.image_size}
-    vit = build_vit(Architecture(**shape), recipe.drop_path_rate)
+    vit = build_vit(_layout(recipe), recipe.drop_path_rate)
     if not torch.cuda.is_available():
         tune_for_cpu(vit)
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
@@ -187,6 +185,12 @@ def _build_model(
         return ImageTextModel(vit, objective_type(vit.embed_dim, **options))
     except (TypeError, ValueError) as error:
         raise UserError(f"objective {objective_type.name}: {error}") from None
+
+
+def _layout(recipe: Recipe) -> Layout:
+    if recipe.architecture not in ARCHITECTURES:
+        raise UserError(f"unknown architecture {recipe.architecture!r}: one of {', '.join(ARCHITECTURES)}")
+    return replace(ARCHITECTURES[recipe.architecture], image_size=recipe.image_size)
 
 
 def _num_captions(pairs: Path) -> int:

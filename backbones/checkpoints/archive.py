@@ -42,9 +42,9 @@ class _Storage:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, archive: zipfile.ZipFile, root: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, root: str, weights: bool) -> None:
         super().__init__(archive.open(f"{root}/data.pkl"))
-        self._archive, self._root = archive, root
+        self._archive, self._root, self._weights = archive, root, weights
 
     def find_class(self, module: str, name: str) -> object:
         if module == "__torch__" or module.startswith("__torch__."):
@@ -61,10 +61,12 @@ class _Unpickler(pickle.Unpickler):
         kind, storage, key, _, size = pid
         if kind != "storage" or not isinstance(storage, _Storage) or PurePosixPath(str(key)).name != key:
             raise pickle.UnpicklingError("it refers to something that is no tensor")
-        data = bytearray(self._archive.read(f"{self._root}/data/{key}"))
-        if len(data) != size * storage.dtype.itemsize:
-            raise pickle.UnpicklingError(f"tensor {key} has {len(data)} bytes")
-        return torch.frombuffer(data, dtype=storage.dtype) if data else torch.empty(0, dtype=storage.dtype)
+        member = self._archive.getinfo(f"{self._root}/data/{key}")
+        if member.file_size != size * storage.dtype.itemsize:
+            raise pickle.UnpicklingError(f"tensor {key} has {member.file_size} bytes")
+        if not self._weights or not size:
+            return torch.empty(size, dtype=storage.dtype, device="cpu" if self._weights else "meta")
+        return torch.frombuffer(bytearray(self._archive.read(member)), dtype=storage.dtype)
 
 
 def _rebuild(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: object) -> Tensor:
@@ -79,8 +81,12 @@ def is_torchscript(path: Path) -> bool:
         return any(PurePosixPath(name).name == "constants.pkl" for name in archive.namelist())
 
 
-def read_torchscript(path: Path) -> dict[str, Tensor]:
+def read_torchscript(path: Path, weights: bool = True) -> dict[str, Tensor]:
     """State dict of the archived module: parameters and buffers by their dotted names.
+
+    Args:
+        path: the archive.
+        weights: False: tensors on the meta device, without reading their bytes.
 
     Raises:
         pickle.UnpicklingError: the archive needs more than modules and tensors.
@@ -90,7 +96,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         roots = [name.rpartition("/")[0] for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(roots) != 1:
             raise pickle.UnpicklingError("it has no single data.pkl")
-        module = _Unpickler(archive, roots[0]).load()
+        module = _Unpickler(archive, roots[0], weights).load()
     state: dict[str, Tensor] = {}
     _collect(module, "", state, set())
     return state

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from backbones.checkpoints.state import KeyReport, fill
-from backbones.checkpoints.trunk import build_trunk
+from backbones.checkpoints.keys import KeyReport, fill
 from backbones.layout import Layout
-from backbones.vit import Preprocessing, SynsetClassifier, ViT
+from backbones.preprocessing import Preprocessing
+from backbones.trunk import build_trunk
+from backbones.vit import SynsetClassifier, ViT
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -44,12 +45,8 @@ def assemble(
     path: Path,
     preprocessing: Preprocessing,
     classifier: SynsetClassifier | None = None,
-    vocabulary: Path | None = None,
 ) -> ViT:
     """Fill the trunk and wrap it, in evaluation mode.
-
-    The result carries `key_report` (what became of the file's keys) and `vocabulary_file` (the csv that names
-    the synset classifier's rows).
 
     Raises:
         UserError: the tensors do not fit.
@@ -57,7 +54,4 @@ def assemble(
     if isinstance(trunk, Layout):
         trunk = empty_trunk(trunk)
     fill(trunk, tensors, report, path)
-    vit = ViT(trunk, preprocessing, classifier)
-    vit.key_report = report
-    vit.vocabulary_file = vocabulary
-    return vit.eval()
+    return ViT(trunk, preprocessing, classifier, report).eval()

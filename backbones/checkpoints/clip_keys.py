@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbones.checkpoints.keys import Dropped, depth_of, square_grid
 from backbones.checkpoints.recognise import advice
-from backbones.checkpoints.state import Dropped, depth_of, square_grid
 from common.errors import UserError
 
 if TYPE_CHECKING:

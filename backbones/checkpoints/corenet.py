@@ -9,24 +9,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from backbones.checkpoints.base import Reader
+from backbones.checkpoints.files import read_state, split_options, weights_digest
+from backbones.checkpoints.keys import Dropped, KeyReport, depth_of, rename, square_grid
 from backbones.checkpoints.recognise import advice
-from backbones.checkpoints.state import (
-    Dropped,
-    KeyReport,
-    depth_of,
-    read_state,
-    rename,
-    split_options,
-    square_grid,
-    weights_digest,
-)
+from backbones.checkpoints.vocabulary import read_synsets
 from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from backbones.card import Card
     from backbones.vit import SynsetClassifier, ViT
 
 OPTIONS = ("vocabulary",)
@@ -54,14 +49,65 @@ _PATTERNS = (
 )
 
 
-def digest(rest: str) -> str:
-    """Digest of the weights and of the vocabulary."""
-    return weights_digest("corenet", rest, OPTIONS)
+class CoreNetReader(Reader):
+    """Reads files of CoreNet."""
 
+    source = "corenet"
 
-def describe(rest: str) -> dict[str, Any]:
-    path, _ = split_options(rest, OPTIONS)
-    return {"architecture": {"name": path.stem, "family": "CoreNet ViT"}, "objective": None, "cost": None}
+    def load(self, rest: str, seed: int = 0, weights: bool = True) -> ViT:
+        """Read a CoreNet checkpoint.
+
+        Raises:
+            UserError: no CoreNet ViT is in the file, or its tensors do not fit, or the vocabulary does not.
+        """
+        from backbones.checkpoints.assemble import assemble
+        from backbones.layout import Layout, mlp_ratio
+        from backbones.preprocessing import Preprocessing
+
+        path, options = split_options(rest, OPTIONS)
+        state = read_state(path, "corenet", weights)
+        prefixes = [key[: -len(_STEM)] for key in state if key.endswith(_STEM)]
+        if not prefixes:
+            raise UserError(advice(state, "corenet", path))
+        if len(prefixes) > 1:
+            found = ", ".join(map(repr, prefixes))
+            raise UserError(f"{path} holds several ViTs (below {found}): keep the one that is meant")
+        tensors, report = rename(state, _rule(prefixes[0]), path, "corenet")
+        classifier = _classifier(tensors, report, path, options.get("vocabulary"), prefixes[0])
+        for needed in ("pos_embed", "patch_embed.conv3.weight", "blocks.0.mlp.fc1.weight"):
+            if needed not in tensors:
+                raise UserError(f"{path} lacks {needed} of the backbone: the file is incomplete")
+        positions = tensors["pos_embed"].reshape(1, -1, tensors["pos_embed"].shape[-1])
+        tensors["pos_embed"] = positions
+        width = positions.shape[-1]
+        has_class_token = "cls_token" in tensors
+        if not has_class_token:
+            report.notes.append("no class token in the file: the mean of the patches stands for it")
+        layout = Layout(
+            embed_dim=width,
+            depth=depth_of(tensors, "blocks."),
+            num_heads=max(width // 64, 1),
+            image_size=16 * square_grid(positions.shape[1], path),
+            mlp_ratio=mlp_ratio(tensors["blocks.0.mlp.fc1.weight"].shape[0], width),
+            class_token=has_class_token,
+            pooling="token" if has_class_token else "avg",
+            positions="corenet",
+        )
+        # [0, 1] inputs without mean and standard deviation; evaluation resizes (bilinear) to 232, crops 224
+        preprocessing = Preprocessing(size=layout.image_size, crop_pct=224 / 232)
+        return assemble(layout, tensors, report, path, preprocessing, classifier)
+
+    def digest(self, rest: str) -> str:
+        """Digest of the weights and of the vocabulary."""
+        return weights_digest("corenet", rest, OPTIONS)
+
+    def describe(self, rest: str) -> Card:
+        """The name of the file is all that is known."""
+        from backbones.card import Card, NamedArchitecture
+
+        path, _ = split_options(rest, OPTIONS)
+        architecture = NamedArchitecture(name=path.stem, family="CoreNet ViT")
+        return Card(architecture=architecture, objective=None, cost=None)
 
 
 def _rule(prefix: str):
@@ -86,68 +132,23 @@ def _rule(prefix: str):
     return rule
 
 
-def load(rest: str) -> ViT:
-    """Read a CoreNet checkpoint.
-
-    Raises:
-        UserError: no CoreNet ViT is in the file, or its tensors do not fit, or the vocabulary does not.
-    """
-    from backbones.checkpoints.assemble import assemble
-    from backbones.layout import Layout, mlp_ratio
-    from backbones.vit import Preprocessing
-
-    path, options = split_options(rest, OPTIONS)
-    state = read_state(path, "corenet")
-    prefixes = [key[: -len(_STEM)] for key in state if key.endswith(_STEM)]
-    if not prefixes:
-        raise UserError(advice(state, "corenet", path))
-    if len(prefixes) > 1:
-        found = ", ".join(map(repr, prefixes))
-        raise UserError(f"{path} holds several ViTs (below {found}): keep the one that is meant")
-    tensors, report = rename(state, _rule(prefixes[0]), path, "corenet")
-    classifier, vocabulary = _classifier(tensors, report, path, options.get("vocabulary"), prefixes[0])
-    for needed in ("pos_embed", "patch_embed.conv3.weight", "blocks.0.mlp.fc1.weight"):
-        if needed not in tensors:
-            raise UserError(f"{path} lacks {needed} of the backbone: the file is incomplete")
-    positions = tensors["pos_embed"].reshape(1, -1, tensors["pos_embed"].shape[-1])
-    tensors["pos_embed"] = positions
-    width = positions.shape[-1]
-    has_class_token = "cls_token" in tensors
-    if not has_class_token:
-        report.notes.append("no class token in the file: the mean of the patches stands for it")
-    layout = Layout(
-        embed_dim=width,
-        depth=depth_of(tensors, "blocks."),
-        num_heads=max(width // 64, 1),
-        image_size=16 * square_grid(positions.shape[1], path),
-        mlp_ratio=mlp_ratio(tensors["blocks.0.mlp.fc1.weight"].shape[0], width),
-        class_token=has_class_token,
-        pooling="token" if has_class_token else "avg",
-        positions="corenet",
-    )
-    # [0, 1] inputs without mean and standard deviation; evaluation resizes (bilinear) to 232, crops 224
-    preprocessing = Preprocessing(size=layout.image_size, crop_pct=224 / 232)
-    return assemble(layout, tensors, report, path, preprocessing, classifier, vocabulary)
-
-
 def _classifier(
     tensors: dict[str, Tensor], report: KeyReport, path: Path, named: str | None, prefix: str
-) -> tuple[SynsetClassifier | None, Path | None]:
+) -> SynsetClassifier | None:
     """Take the classifier out of the tensors; keep it where a vocabulary says what its rows mean."""
-    from backbones.checkpoints.run import _synsets
     from backbones.vit import SynsetClassifier
 
     weight, bias = (tensors.pop(f"classifier.{part}", None) for part in ("weight", "bias"))
     if weight is None or bias is None:
         if named:
             raise UserError(f"{path} has no classifier for the vocabulary {named}: leave the vocabulary out")
-        return None, None
+        return None
     rows = len(weight)
     beside = path.parent / "vocabulary.csv"
     vocabulary = Path(named).expanduser() if named else beside if beside.is_file() else None
-    synsets = _synsets(vocabulary) if vocabulary else ()
+    synsets = read_synsets(vocabulary) if vocabulary else ()
     if len(synsets) == rows:
-        return SynsetClassifier(weight.float(), bias.float(), synsets), vocabulary
+        return SynsetClassifier(weight.float(), bias.float(), synsets, vocabulary)
     if named:
         raise UserError(
             f"{named} has {len(synsets)} synsets, the classifier of {path} {rows} rows: name its own"
@@ -157,4 +158,4 @@ def _classifier(
         key = f"{prefix}classifier.{part}"
         report.used.remove(key)
         report.dropped[key] = reason
-    return None, None
+    return None

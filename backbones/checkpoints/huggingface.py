@@ -13,23 +13,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbones.checkpoints.base import Reader
+from backbones.checkpoints.files import read_state, weights_digest
+from backbones.checkpoints.keys import Dropped, KeyReport, depth_of, rename, square_grid
 from backbones.checkpoints.recognise import advice, check_folder
-from backbones.checkpoints.state import (
-    Dropped,
-    KeyReport,
-    depth_of,
-    read_state,
-    rename,
-    square_grid,
-    weights_digest,
-)
 from common.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from backbones.card import Card
     from backbones.layout import Layout
-    from backbones.vit import Preprocessing, ViT
+    from backbones.preprocessing import Preprocessing
+    from backbones.vit import ViT
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _ACTIVATIONS = {
@@ -107,43 +103,52 @@ _BLOCK = re.compile(r"encoder\.layers?\.(\d+)\.(.+)\.(weight|bias)")
 _SCALE = re.compile(r"encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1")
 
 
-def digest(rest: str) -> str:
-    """Digest of the weights and configurations; a folder of another kind of model is refused at once."""
-    _config(Path(rest).expanduser())
-    return weights_digest("hf", rest)
+class HuggingFaceReader(Reader):
+    """Reads folders of transformers."""
 
+    source = "hf"
 
-def describe(rest: str) -> dict[str, Any]:
-    """Architecture and family from config.json, without reading the weights."""
-    family, _ = _config(Path(rest).expanduser())
-    objective = {"clip": "clip", "siglip": "siglip", "dinov2": "dinov2"}.get(family)
-    architecture = {"name": Path(rest).name, "family": family}
-    return {"architecture": architecture, "objective": objective, "cost": None}
+    def load(self, rest: str, seed: int = 0, weights: bool = True) -> ViT:
+        """Read a folder of transformers.
 
+        Raises:
+            UserError: the folder is incomplete, of another kind of model, or its tensors do not fit.
+        """
+        from backbones.checkpoints.assemble import assemble
 
-def load(rest: str) -> ViT:
-    """Read a folder of transformers.
+        folder = Path(rest).expanduser()
+        family, config = _config(folder)
+        found = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
+        if not found:
+            shards = (folder / f"{_WEIGHTS[0]}.index.json").is_file()
+            remedy = "save it again in one file (max_shard_size)" if shards else "download the weights too"
+            raise UserError(f"{folder} has no {_WEIGHTS[0]}: {remedy}")
+        path = found[0]
+        state = read_state(path, "hf", weights)
+        prefixes = [key[: -len(_PATCH[family])] for key in state if key.endswith(_PATCH[family])]
+        if len(prefixes) != 1:
+            raise UserError(
+                advice(state, "hf", path) if not prefixes else f"{path} holds several ViTs: keep one"
+            )
+        tensors, report = rename(state, _rule(prefixes[0]), path, "hf")
+        layout = _layout(tensors, report, family, config, path)
+        return assemble(
+            layout, tensors, report, path, _preprocessing(folder, family, layout.image_size, report)
+        )
 
-    Raises:
-        UserError: the folder is incomplete, of another kind of model, or its tensors do not fit.
-    """
-    from backbones.checkpoints.assemble import assemble
+    def digest(self, rest: str) -> str:
+        """Digest of the weights and configurations; a folder of another kind of model is refused at once."""
+        _config(Path(rest).expanduser())
+        return weights_digest("hf", rest)
 
-    folder = Path(rest).expanduser()
-    family, config = _config(folder)
-    found = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
-    if not found:
-        shards = (folder / f"{_WEIGHTS[0]}.index.json").is_file()
-        remedy = "save it again in one file (max_shard_size)" if shards else "download the weights too"
-        raise UserError(f"{folder} has no {_WEIGHTS[0]}: {remedy}")
-    path = found[0]
-    state = read_state(path, "hf")
-    prefixes = [key[: -len(_PATCH[family])] for key in state if key.endswith(_PATCH[family])]
-    if len(prefixes) != 1:
-        raise UserError(advice(state, "hf", path) if not prefixes else f"{path} holds several ViTs: keep one")
-    tensors, report = rename(state, _rule(prefixes[0]), path, "hf")
-    layout = _layout(tensors, report, family, config, path)
-    return assemble(layout, tensors, report, path, _preprocessing(folder, family, layout.image_size, report))
+    def describe(self, rest: str) -> Card:
+        """Architecture and family from config.json, without reading the weights."""
+        from backbones.card import Card, NamedArchitecture
+
+        family, _ = _config(Path(rest).expanduser())
+        objective = {"clip": "clip", "siglip": "siglip", "dinov2": "dinov2"}.get(family)
+        architecture = NamedArchitecture(name=Path(rest).name, family=family)
+        return Card(architecture=architecture, objective=objective, cost=None)
 
 
 def _config(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -268,7 +273,7 @@ def _layout(
 
 def _preprocessing(folder: Path, family: str, size: int, report: KeyReport) -> Preprocessing:
     from backbones.checkpoints.assemble import CLIP_MEAN, CLIP_STD, HALF, IMAGENET_MEAN, IMAGENET_STD
-    from backbones.vit import Preprocessing
+    from backbones.preprocessing import Preprocessing
 
     means = {"clip": (CLIP_MEAN, CLIP_STD), "dinov2": (IMAGENET_MEAN, IMAGENET_STD)}
     mean, std = means.get(family, (HALF, HALF))

@@ -14,14 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backbones.checkpoints import clip_keys
+from backbones.checkpoints.base import Reader
+from backbones.checkpoints.files import read_state, split_options, weights_digest
+from backbones.checkpoints.keys import Dropped, rename
 from backbones.checkpoints.recognise import advice, check_folder
-from backbones.checkpoints.state import Dropped, read_state, rename, split_options, weights_digest
 from common.errors import UserError
+from common.names import closest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from backbones.vit import Preprocessing, ViT
+    from backbones.card import Card
+    from backbones.preprocessing import Preprocessing
+    from backbones.vit import ViT
 
 OPTIONS = ("model", "pretrained")
 CONFIG = "open_clip_config.json"
@@ -42,13 +47,68 @@ _UNSUPPORTED = (
 )
 
 
-def digest(rest: str) -> str:
-    """Digest of the weights, of the config beside them and of the options."""
-    path, options = split_options(rest, OPTIONS)
-    _check_there(path, options)
-    config = path.parent / CONFIG
-    beside = weights_digest("openclip", str(config)) if path.is_file() and config.is_file() else ""
-    return weights_digest("openclip", rest, OPTIONS) + beside
+class OpenCLIPReader(Reader):
+    """Reads image towers of OpenCLIP."""
+
+    source = "openclip"
+
+    def load(self, rest: str, seed: int = 0, weights: bool = True) -> ViT:
+        """Read an OpenCLIP image tower.
+
+        Raises:
+            UserError: the configuration is not known or not supported, or the tensors do not fit it.
+        """
+        from backbones.checkpoints.assemble import assemble
+
+        path, options = split_options(rest, OPTIONS)
+        _check_there(path, options)
+        if path.is_dir():
+            found = [path / name for name in _WEIGHTS if (path / name).is_file()]
+            if not found or not (path / CONFIG).is_file():
+                raise UserError(
+                    f"{path} is a folder without {CONFIG} and {_WEIGHTS[0]}: name openclip:FILE?model=NAME"
+                )
+            path = found[0]
+        state = read_state(path, "openclip", weights)
+        if not any(key.startswith("visual.trunk.") for key in state):
+            clip_keys.prefix_of(state, path, "openclip")
+        if any(key.startswith("text_decoder.text_projection") for key in state):
+            raise UserError(advice(state, "openclip", path))
+        config, preprocess = _config(path, options)
+        vision = config["vision_cfg"]
+        if vision.get("timm_model_name"):
+            trunk = _timm_trunk(vision, config["embed_dim"], path)
+            tensors, report = rename(state, _timm_rule, path, "openclip")
+            theirs = dict(trunk.pretrained_cfg)
+            preprocess = preprocess or {
+                **theirs,
+                "resize_mode": "squash" if theirs.get("crop_mode") == "squash" else None,
+            }
+            size = trunk.patch_embed.img_size[0]
+        else:
+            tensors, report, trunk = _own(state, vision, bool(config.get("quick_gelu")), path)
+            size = trunk.image_size
+        if preprocess.get("resize_mode") == "longest":
+            raise UserError(
+                f"{path}: images are padded to a square, which is not supported: use another model"
+            )
+        return assemble(trunk, tensors, report, path, _preprocessing(size, preprocess))
+
+    def digest(self, rest: str) -> str:
+        """Digest of the weights, of the config beside them and of the options."""
+        path, options = split_options(rest, OPTIONS)
+        _check_there(path, options)
+        config = path.parent / CONFIG
+        beside = weights_digest("openclip", str(config)) if path.is_file() and config.is_file() else ""
+        return weights_digest("openclip", rest, OPTIONS) + beside
+
+    def describe(self, rest: str) -> Card:
+        """The name of the model and the objective."""
+        from backbones.card import Card, NamedArchitecture
+
+        path, options = split_options(rest, OPTIONS)
+        architecture = NamedArchitecture(name=options.get("model", path.stem), family="CLIP ViT")
+        return Card(architecture=architecture, objective="clip", cost=None)
 
 
 def _check_there(path: Path, options: dict[str, str]) -> None:
@@ -67,56 +127,9 @@ def _check_there(path: Path, options: dict[str, str]) -> None:
     raise UserError(f'{path} does not exist: fetch it with  python -c "{fetch}"  and name the file it prints')
 
 
-def describe(rest: str) -> dict[str, Any]:
-    path, options = split_options(rest, OPTIONS)
-    name = options.get("model", path.stem)
-    return {"architecture": {"name": name, "family": "CLIP ViT"}, "objective": "clip", "cost": None}
-
-
-def load(rest: str) -> ViT:
-    """Read an OpenCLIP image tower.
-
-    Raises:
-        UserError: the configuration is not known or not supported, or the tensors do not fit it.
-    """
-    from backbones.checkpoints.assemble import assemble
-
-    path, options = split_options(rest, OPTIONS)
-    _check_there(path, options)
-    if path.is_dir():
-        found = [path / name for name in _WEIGHTS if (path / name).is_file()]
-        if not found or not (path / CONFIG).is_file():
-            raise UserError(
-                f"{path} is a folder without {CONFIG} and {_WEIGHTS[0]}: name openclip:FILE?model=NAME"
-            )
-        path = found[0]
-    state = read_state(path, "openclip")
-    if not any(key.startswith("visual.trunk.") for key in state):
-        clip_keys.prefix_of(state, path, "openclip")
-    if any(key.startswith("text_decoder.text_projection") for key in state):
-        raise UserError(advice(state, "openclip", path))
-    config, preprocess = _config(path, options)
-    vision = config["vision_cfg"]
-    if vision.get("timm_model_name"):
-        trunk = _timm_trunk(vision, config["embed_dim"], path)
-        tensors, report = rename(state, _timm_rule, path, "openclip")
-        theirs = dict(trunk.pretrained_cfg)
-        preprocess = preprocess or {
-            **theirs,
-            "resize_mode": "squash" if theirs.get("crop_mode") == "squash" else None,
-        }
-        size = trunk.patch_embed.img_size[0]
-    else:
-        tensors, report, trunk = _own(state, vision, bool(config.get("quick_gelu")), path)
-        size = trunk.image_size
-    if preprocess.get("resize_mode") == "longest":
-        raise UserError(f"{path}: images are padded to a square, which is not supported: use another model")
-    return assemble(trunk, tensors, report, path, _preprocessing(size, preprocess))
-
-
 def _preprocessing(size: int, values: dict[str, Any]) -> Preprocessing:
     from backbones.checkpoints.assemble import CLIP_MEAN, CLIP_STD
-    from backbones.vit import Preprocessing
+    from backbones.preprocessing import Preprocessing
 
     return Preprocessing(
         size,
@@ -203,9 +216,7 @@ def _config(path: Path, options: dict[str, str]) -> tuple[dict[str, Any], dict[s
     name = options.get("model", path.stem)
     config = open_clip.get_model_config(name)
     if config is None:
-        import difflib
-
-        close = difflib.get_close_matches(name, open_clip.list_models(), n=2)
+        close = closest(name, open_clip.list_models(), count=2)
         hint = f" (close: {', '.join(close)})" if close else ""
         raise UserError(
             f"{path}: OpenCLIP has no model {name!r}{hint}, and heads and activation are not in the weights: "

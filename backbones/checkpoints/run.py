@@ -5,99 +5,133 @@ Pre-training writes it, and so does ``python run_suite.py convert``.
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from backbones.checkpoints.base import Reader
 from backbones.checkpoints.recognise import check_folder
+from backbones.checkpoints.vocabulary import read_synsets
 from backbones.layout import Layout
 from common.digest import file_digest
 from common.errors import UserError
 from common.files import replacing, write_json
 
+if TYPE_CHECKING:
+    from backbones.card import Card
+    from backbones.vit import ViT
+
 FORMAT = 1
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
 
 
-def describe(folder: str) -> dict[str, Any]:
-    """What backbone.json says: architecture, preprocessing, objective, cost of training. Needs no torch.
+class RunReader(Reader):
+    """Reads the suite's own folders."""
 
-    Raises:
-        UserError: there is no finished checkpoint, or it is of a newer format.
-    """
-    check_folder(Path(folder), "run")
-    path = Path(folder) / "backbone.json"
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist: pre-train it first (python run_suite.py pretrain CONFIG --out {folder})"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): remove the folder and pre-train again") from None
-    if description.get("format", 0) > FORMAT:
-        raise UserError(f"{path} has format {description['format']}, newer than {FORMAT}: update the suite")
-    return description
+    source = "run"
+
+    def load(self, rest: str, seed: int = 0, weights: bool = True) -> ViT:
+        """Read a checkpoint folder into a `ViT`; without weights, backbone.json alone.
+
+        Raises:
+            UserError: the folder is unfinished, truncated or does not fit its own description.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from backbones.checkpoints.assemble import empty_trunk
+        from backbones.checkpoints.keys import adopt
+        from backbones.vit import SynsetClassifier, ViT
+
+        card, folder = self.describe(rest), Path(rest)
+        if not isinstance(card.architecture, Layout) or card.preprocessing is None:
+            raise UserError(
+                f"{folder}/backbone.json has no architecture or no preprocessing of a ViT: pre-train again"
+            )
+        vit = ViT(empty_trunk(card.architecture), card.preprocessing)
+        if not weights:
+            return vit.eval()
+        path = folder / "weights.safetensors"
+        try:
+            state = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f"{path} cannot be read ({error}): remove the folder and pre-train again"
+            ) from None
+        classifier = [state.pop(key) for key in _CLASSIFIER if key in state]
+        if classifier:
+            vocabulary = folder / "vocabulary.csv"
+            vit.synset_classifier = SynsetClassifier(*classifier, read_synsets(vocabulary), vocabulary)
+        try:
+            adopt(vit.trunk, state)
+        except ValueError as error:
+            raise UserError(f"{path} does not fit backbone.json beside it ({error})") from None
+        return vit.eval()
+
+    def digest(self, rest: str) -> str:
+        """Digest of the weights' bytes."""
+        check_folder(Path(rest), "run")
+        path = Path(rest) / "weights.safetensors"
+        if not path.is_file():
+            raise UserError(
+                f"{path} does not exist: pre-train it first (python run_suite.py pretrain CONFIG)"
+            )
+        return file_digest(path)
+
+    def describe(self, rest: str) -> Card:
+        """What backbone.json says: architecture, preprocessing, objective, cost of training. Needs no torch.
+
+        Raises:
+            UserError: there is no finished checkpoint, or it is of a newer format.
+        """
+        from pydantic import ValidationError
+
+        from backbones.card import Card, first_problem
+
+        check_folder(Path(rest), "run")
+        path = Path(rest) / "backbone.json"
+        try:
+            description = json.loads(path.read_text(encoding="utf-8"))
+            version = description.get("format", 0)
+        except FileNotFoundError:
+            command = f"python run_suite.py pretrain CONFIG --out {rest}"
+            raise UserError(f"{path} does not exist: pre-train it first ({command})") from None
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{path} cannot be read ({error}): remove the folder and pre-train again"
+            ) from None
+        if version > FORMAT:
+            raise UserError(f"{path} has format {version}, newer than {FORMAT}: update the suite")
+        try:
+            return Card.model_validate(description)
+        except ValidationError as error:
+            raise UserError(
+                f"{path} describes no ViT that is known here ({first_problem(error)}): update the suite"
+            ) from None
 
 
-def digest(folder: str) -> str:
-    """Digest of the weights' bytes."""
-    check_folder(Path(folder), "run")
-    path = Path(folder) / "weights.safetensors"
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: pre-train it first (python run_suite.py pretrain CONFIG)")
-    return file_digest(path)
-
-
-def load(folder: str):
-    """Read a checkpoint folder into a `ViT`.
-
-    Raises:
-        UserError: the folder is unfinished, truncated or does not fit its own description.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from backbones.checkpoints.assemble import empty_trunk
-    from backbones.checkpoints.state import adopt
-    from backbones.vit import Preprocessing, SynsetClassifier, ViT
-
-    description = describe(folder)
-    path = Path(folder) / "weights.safetensors"
-    try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} cannot be read ({error}): remove the folder and pre-train again") from None
-    try:
-        layout = Layout(**description["architecture"])
-        preprocessing = Preprocessing.from_dict(description["preprocessing"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{folder}/backbone.json describes no ViT that is known here ({error}): update the suite"
-        ) from None
-    vit = ViT(empty_trunk(layout), preprocessing)
-    classifier = [state.pop(key) for key in _CLASSIFIER if key in state]
-    if classifier:
-        vit.vocabulary_file = Path(folder) / "vocabulary.csv"
-        vit.synset_classifier = SynsetClassifier(*classifier, _synsets(vit.vocabulary_file))
-    try:
-        adopt(vit.trunk, state)
-    except ValueError as error:
-        raise UserError(f"{path} does not fit backbone.json beside it ({error})") from None
-    return vit.eval()
-
-
-def save(folder: Path, vit, description: dict[str, Any]) -> None:
+def save(folder: Path, vit: ViT, card: Card) -> None:
     """Write a checkpoint folder; backbone.json comes last, so that its presence means the folder is complete.
 
     Args:
         folder: where to write; vocabulary.csv must be there already when the ViT has a synset classifier.
-        vit: the `ViT` to save.
-        description: what else backbone.json is to say (objective, cost, fingerprint, ...).
+        vit: what to save; its architecture and preprocessing are part of what is written.
+        card: what else backbone.json is to say: objective, cost, fingerprint, ...
+
+    Raises:
+        UserError: the ViT computes something that a `Layout` cannot say.
     """
     from safetensors.torch import save_file
 
+    from backbones.trunk import layout_of
+
+    card = card.model_copy(
+        update={
+            "format": FORMAT,
+            "architecture": layout_of(vit.trunk),
+            "preprocessing": vit.preprocessing,
+        }
+    )
     folder = Path(folder)
     state = {key: value.detach().contiguous().cpu() for key, value in vit.trunk.state_dict().items()}
     if vit.synset_classifier is not None:
@@ -105,17 +139,4 @@ def save(folder: Path, vit, description: dict[str, Any]) -> None:
             state[key] = value.detach().contiguous().cpu()
     with replacing(folder / "weights.safetensors") as temporary:
         save_file(state, temporary)
-    description = {
-        "format": FORMAT,
-        "preprocessing": vit.preprocessing.to_dict(),
-        **description,
-    }
-    write_json(folder / "backbone.json", description)
-
-
-def _synsets(path: Path) -> tuple[int, ...]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return tuple(int(row["synset"]) for row in csv.DictReader(file))
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a vocabulary ({error}): pre-train again") from None
+    write_json(folder / "backbone.json", card.to_dict())

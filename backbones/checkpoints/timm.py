@@ -7,7 +7,6 @@ timm saves it for its hub (config.json, weights).
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import logging
@@ -15,15 +14,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from backbones import download
+from backbones.checkpoints.base import Reader
 from backbones.checkpoints.recognise import check_folder
 from common.digest import digest as digest_of
 from common.digest import file_digest
-from common.errors import UserError
+from common.errors import UserError, first_line
+from common.names import closest
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from backbones.vit import Preprocessing, ViT
+    from backbones.card import Card
+    from backbones.preprocessing import Preprocessing
+    from backbones.vit import ViT
 
 _log = logging.getLogger(__name__)
 _FOLDER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -34,45 +37,72 @@ def _split(rest: str) -> tuple[str, str | None]:
     return name, file or None
 
 
-def digest(rest: str) -> str:
-    """A local file's digest; otherwise the name's, because a tag of timm names one set of weights.
+class TimmReader(Reader):
+    """Reads timm's ViTs."""
 
-    Raises:
-        UserError: timm has no such plain ViT, or there is no such file of timm's weights.
-    """
-    if Path(rest).is_dir():
-        from backbones.checkpoints.state import weights_digest
+    source = "timm"
 
-        check_folder(Path(rest), "timm")
-        return weights_digest("timm", rest)
-    name, file = _split(rest)
-    if file:
+    def load(self, rest: str, seed: int = 0, weights: bool = True) -> ViT:
+        """``NAME`` (weights from timm's own source), ``NAME:FILE`` or ``FOLDER``.
+
+        Raises:
+            UserError: the name, the file or its tensors do not fit.
+        """
+        if Path(rest).is_dir():
+            return _load_folder(Path(rest), weights)
+        name, file = _split(rest)
+        if file is None:
+            if weights:
+                return build(name, pretrained=True)
+            import torch
+
+            with torch.device("meta"):
+                return build(name)
         _check_file(name, Path(file))
-    check(name)
-    return digest_of(["timm", name, file_digest(Path(file)) if file else None])
+        _known(name)
+        return _load_file(name, Path(file), {}, {}, weights)
 
+    def digest(self, rest: str) -> str:
+        """A local file's digest; otherwise the name's, because a tag of timm names one set of weights.
 
-def ready(rest: str) -> None:
-    """Refuse a name whose weights would have to be fetched without the user having allowed it.
+        Raises:
+            UserError: timm has no such plain ViT, or there is no such file of timm's weights.
+        """
+        if Path(rest).is_dir():
+            from backbones.checkpoints.files import weights_digest
 
-    Raises:
-        UserError: they are not on this machine, and ``--download`` was not given.
-    """
-    name, file = _split(rest)
-    if file is None and not Path(rest).is_dir():
-        _cached(name)
+            check_folder(Path(rest), "timm")
+            return weights_digest("timm", rest)
+        name, file = _split(rest)
+        if file:
+            _check_file(name, Path(file))
+        check(name)
+        return digest_of(["timm", name, file_digest(Path(file)) if file else None])
+
+    def describe(self, rest: str) -> Card:
+        """timm's name of the architecture."""
+        from backbones.card import Card, NamedArchitecture
+
+        architecture = NamedArchitecture(name=_split(rest)[0], family="timm")
+        return Card(architecture=architecture, objective=None, cost=None)
+
+    def ready(self, rest: str) -> None:
+        """Refuse a name whose weights would have to be fetched without the user having allowed it.
+
+        Raises:
+            UserError: they are not on this machine, and ``--download`` was not given.
+        """
+        name, file = _split(rest)
+        if file is None and not Path(rest).is_dir():
+            _cached(name)
 
 
 def _check_file(name: str, file: Path) -> None:
-    from backbones.checkpoints.state import check_file
+    from backbones.checkpoints.files import check_file
 
     if not file.exists():
         raise UserError(f"{file} does not exist: name the file of timm weights as timm:{name}:FILE")
     check_file(file, "timm")
-
-
-def describe(rest: str) -> dict[str, Any]:
-    return {"architecture": {"name": _split(rest)[0], "family": "timm"}, "objective": None, "cost": None}
 
 
 def plain(model: nn.Module, name: str) -> None:
@@ -147,7 +177,7 @@ def _known(name: str) -> None:
                 f"timm has no weights {tag!r} of {architecture}: it has {', '.join(tags) or 'none'}"
             )
     else:
-        close = difflib.get_close_matches(name, timm.list_models("vit*", pretrained="." in name), n=3)
+        close = closest(name, timm.list_models("vit*", pretrained="." in name))
         hint = f"; close names: {', '.join(close)}" if close else ""
         raise UserError(f"timm has no model {name!r}{hint} (all of them: timm.list_models('vit*'))")
 
@@ -155,7 +185,7 @@ def _known(name: str) -> None:
 def _preprocessing(model: nn.Module, **overrides: Any) -> Preprocessing:
     import timm
 
-    from backbones.vit import Preprocessing
+    from backbones.preprocessing import Preprocessing
 
     config = {**timm.data.resolve_model_data_config(model), **overrides}
     return Preprocessing(
@@ -176,7 +206,7 @@ def build(name: str, pretrained: bool = False) -> ViT:
     """
     import timm
 
-    from backbones.checkpoints.state import _first_line, read_state
+    from backbones.checkpoints.files import read_state
     from backbones.vit import ViT
 
     check(name)
@@ -195,7 +225,7 @@ def build(name: str, pretrained: bool = False) -> ViT:
             pretrained_cfg_overlay=overlay,
         )
     except Exception as error:  # timm and the hub raise many kinds
-        reason = _first_line(error)
+        reason = first_line(error)
         if place and not overlay:
             raise UserError(
                 f"timm could not fetch the weights of {name!r} from {place} ({reason}): check the network or "
@@ -208,23 +238,7 @@ def build(name: str, pretrained: bool = False) -> ViT:
     return ViT(model, _preprocessing(model)).eval()
 
 
-def load(rest: str) -> ViT:
-    """``NAME`` (weights from timm's own source), ``NAME:FILE`` or ``FOLDER``.
-
-    Raises:
-        UserError: the name, the file or its tensors do not fit.
-    """
-    if Path(rest).is_dir():
-        return _load_folder(Path(rest))
-    name, file = _split(rest)
-    if file is None:
-        return build(name, pretrained=True)
-    _check_file(name, Path(file))
-    _known(name)
-    return _load_file(name, Path(file), {}, {})
-
-
-def _load_folder(folder: Path) -> ViT:
+def _load_folder(folder: Path, weights: bool) -> ViT:
     check_folder(folder, "timm")
     path = folder / "config.json"
     try:
@@ -234,25 +248,28 @@ def _load_folder(folder: Path) -> ViT:
         raise UserError(
             f"{path} is not timm's description of a model ({error!r}): name timm:NAME:FILE"
         ) from None
-    found = [folder / weights for weights in _FOLDER_WEIGHTS if (folder / weights).is_file()]
+    found = [folder / file for file in _FOLDER_WEIGHTS if (folder / file).is_file()]
     if not found:
         raise UserError(f"{folder} has no {_FOLDER_WEIGHTS[0]}: name the file of weights as timm:{name}:FILE")
     _known(name)
     shown = config.get("pretrained_cfg") or {}
     keys = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
     overrides = {key: shown[key] for key in keys if key in shown}
-    return _load_file(name, found[0], dict(config.get("model_args") or {}), overrides)
+    return _load_file(name, found[0], dict(config.get("model_args") or {}), overrides, weights)
 
 
-def _load_file(name: str, file: Path, arguments: dict[str, Any], preprocessing: dict[str, Any]) -> ViT:
+def _load_file(
+    name: str, file: Path, arguments: dict[str, Any], preprocessing: dict[str, Any], weights: bool
+) -> ViT:
     import timm
     import torch
 
     from backbones.checkpoints.assemble import assemble
+    from backbones.checkpoints.files import read_state
+    from backbones.checkpoints.keys import Dropped, rename
     from backbones.checkpoints.recognise import advice, recognise
-    from backbones.checkpoints.state import Dropped, read_state, rename
 
-    state = read_state(file, "timm")
+    state = read_state(file, "timm", weights)
     if recognise(state) != "timm":
         raise UserError(advice(state, "timm", file))
     arguments = {**arguments, **_image_size(state, name, arguments)}

@@ -38,7 +38,7 @@ def convert(name: str, out: Path, to: str = "suite") -> tuple[str, list[str]]:
             something else.
     """
     from backbones import catalog
-    from backbones.checkpoints.trunk import layout_of
+    from backbones.trunk import layout_of
 
     if to not in FORMATS:
         raise UserError(f"--to {to}: the formats are {', '.join(FORMATS)}")
@@ -59,7 +59,7 @@ def convert(name: str, out: Path, to: str = "suite") -> tuple[str, list[str]]:
         os.replace(writing, out)
     finally:
         shutil.rmtree(writing, ignore_errors=True)
-    report = getattr(vit, "key_report", None)
+    report = vit.key_report
     return f"{format_.SOURCE}:{out}", [*(report.lines() if report else []), *notes]
 
 
@@ -80,7 +80,7 @@ def _compare(before: ViT, layout: Layout, after: ViT, out: Path) -> list[str]:
     """
     import torch
 
-    from backbones.checkpoints.trunk import layout_of
+    from backbones.trunk import layout_of
 
     positions = layout_of(after.trunk).positions
     size, patch = before.trunk.patch_embed.img_size[0], before.patch_size

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from backbones.layout import Layout
-    from backbones.vit import Preprocessing, ViT
+    from backbones.preprocessing import Preprocessing
+    from backbones.vit import ViT
 
 SOURCE = "hf"
 _CLASSES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +14,12 @@ SOURCE = "run"
 
 
 def write(folder: Path, vit: ViT, layout: Layout, name: str) -> None:
+    """Write the folder, with what the backbone's own card says."""
     from backbones import catalog
+    from backbones.card import Card
     from backbones.checkpoints import run
 
     if vit.synset_classifier is not None:
-        shutil.copyfile(vit.vocabulary_file, folder / "vocabulary.csv")
-    kept = {
-        key: value
-        for key, value in catalog.describe(name).items()
-        if key not in {"architecture", "preprocessing", "format", "source"}
-    }
-    run.save(folder, vit, {**kept, "architecture": asdict(layout), "converted_from": name})
+        shutil.copyfile(vit.synset_classifier.vocabulary_file, folder / "vocabulary.csv")
+    known = {key: value for key, value in catalog.describe(name).to_dict().items() if key != "source"}
+    run.save(folder, vit, Card(**{**known, "converted_from": name}))

@@ -122,7 +122,7 @@ def _order(cell: Cell, identity: dict[str, Any] | None) -> Order:
             name=cell.name,
             spec=cell.backbone,
             digest=known["backbone"],
-            description=catalog.describe(cell.backbone) if identity else {},
+            description=catalog.describe(cell.backbone).to_dict() if identity else {},
         ),
         task=TaskInfo(
             name=cell.task.name,

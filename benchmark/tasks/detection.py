@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from mmengine.config import Config
 
+from backbones import empty_backbone
 from benchmark.data.dataset_classes import coco_categories
 from benchmark.metrics import coco_ap
 from benchmark.records.schema import Metric
@@ -81,7 +82,7 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         )
     openmmlab_runner.set_everywhere(cfg.model, "num_classes", len(classes))
     if "neck" in cfg.model:
-        cfg.model.neck.in_channels = context.load_backbone().embed_dim
+        cfg.model.neck.in_channels = empty_backbone(context.backbone).embed_dim
     truth = context.data / test.ann_file
     metric = {"type": "CocoMetric", "metric": ["bbox", "segm"]}
     for val in validation:

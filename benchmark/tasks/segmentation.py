@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
+from backbones import empty_backbone
 from benchmark.data.dataset_classes import ade20k_classes, ade20k_kinds
 from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
@@ -209,7 +210,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.data_prefix.img_path == train.data_prefix.img_path:
         raise UserError("the test split is the training split: a test must not be trained on")
-    width = context.load_backbone().embed_dim
+    width = empty_backbone(context.backbone).embed_dim
     head = cfg.model.decode_head
     head.in_channels = width
     if head.get("num_convs") == 0:  # a linear classifier has no width of its own

@@ -1,5 +1,7 @@
 """Weights are fetched only when the user said so, and then by the source's own library."""
 
+import sys
+
 import open_clip
 import pytest
 import timm
@@ -8,7 +10,7 @@ from safetensors.torch import save_file
 
 from backbones import UserError, catalog, download, load_backbone
 from benchmark.cli import main
-from benchmark.running.launchers.local import _environment
+from benchmark.running.launchers.local import LocalLauncher
 
 NAME = "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
 
@@ -100,11 +102,13 @@ def test_the_flag_gives_the_permission(tmp_path, capsys, no_network):
     assert not (tmp_path / "out").exists()
 
 
-def test_children_inherit_the_permission(monkeypatch):
+def test_children_inherit_the_permission(monkeypatch, tmp_path):
     monkeypatch.setenv(download.VARIABLE, "0")
     assert not download.allowed()
     download.allow()
-    assert download.allowed() and _environment(1)[download.VARIABLE] == "1"
+    code = "from backbones import download; print(download.allowed())"
+    child = LocalLauncher().start([sys.executable, "-c", code], tmp_path / "child.log")
+    assert child.process.wait(60) == 0 and child.tail() == ["True"]
 
 
 @pytest.mark.parametrize("command", [["run"], ["convert"], []])

@@ -1,17 +1,13 @@
 """The backbone contract, asked of every kind of backbone there is."""
 
-import json
-from dataclasses import replace
+import copy
 
 import pytest
 import torch
 from timm.layers import resample_abs_pos_embed
 
-from backbones import UserError, load_backbone
-from backbones.architectures import ARCHITECTURES
-from backbones.catalog import backbone_digest, describe, list_backbones
-from backbones.checkpoints import run
-from backbones.vit import Preprocessing, SynsetClassifier, Tokens, ViT, build_vit, random_vit, tune_for_cpu
+from backbones import load_backbone
+from backbones.vit import tune_for_cpu
 
 NAMES = ["random:vit_nano_conv16", "random:vit_mini_conv16", "random:vit_tiny_patch16_224"]
 
@@ -36,66 +32,6 @@ def test_feature_maps_follow_their_strides(vit):
     assert [tuple(m.shape[2:]) for m in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
     with pytest.raises(ValueError, match="stride 0 is no number of pixels"):
         vit.feature_maps(torch.rand(1, 3, 64, 64), strides=(0,))
-
-
-class Ramp(torch.nn.Module):
-    """Stands for a ViT whose tokens say where they are: the pixel at their centre, down and to the right."""
-
-    def __init__(self, patch_size):
-        super().__init__()
-        self.patch_size = patch_size
-
-    def __call__(self, images):
-        rows, columns = (-(-side // self.patch_size) for side in images.shape[-2:])
-        grid = [(torch.arange(count) + 0.5) * self.patch_size for count in (rows, columns)]
-        return Tokens(None, torch.stack(torch.meshgrid(*grid, indexing="ij"))[None])
-
-    _resample, feature_maps = ViT._resample, ViT.feature_maps
-
-
-@pytest.mark.parametrize("patch", [14, 16, 32])
-@pytest.mark.parametrize(("height", "width"), [(224, 224), (98, 210), (100, 75)])
-def test_cells_of_feature_maps_lie_where_their_stride_says(patch, height, width):
-    strides = (4, 7, 8, 16, 28, 32)
-    maps = Ramp(patch).feature_maps(torch.zeros(1, 3, height, width), strides)
-    sides = [-(-side // patch) * patch for side in (height, width)]
-    for stride, found in zip(strides, maps, strict=True):
-        rows, columns = (-(-side // stride) for side in sides)
-        assert found.shape == (1, 2, rows, columns), stride
-        if stride > patch and stride % patch == 0:
-            continue  # max-pooled: its last token stands for a cell
-        for axis, side in enumerate(sides):
-            centres = ((torch.arange(found.shape[2 + axis]) + 0.5) * stride).clamp(
-                patch / 2, side - patch / 2
-            )
-            seen = found[0, axis].mean(1 - axis)
-            inside = slice(1, -2) if stride > patch else slice(None)
-            near = 2.0 if stride > patch else 1e-3  # antialiasing weighs whole tokens
-            torch.testing.assert_close(seen[inside], centres[inside], atol=near, rtol=0)
-
-
-def test_feature_maps_of_patches_of_14_pixels_keep_the_type_of_the_tokens():
-    vit = Ramp(14)
-    tokens = vit(torch.zeros(1, 3, 56, 70)).patches.bfloat16()
-    assert vit._resample(tokens, 32).dtype == torch.bfloat16 and vit._resample(tokens, 14) is tokens
-
-
-@pytest.mark.parametrize("stride", [4, 20, 32])
-def test_resizing_tokens_is_bilinear_as_torch_does_it(stride):
-    tokens = torch.rand(2, 3, 40, 20)  # their 560 x 280 pixels are whole cells
-    size = (560 // stride, 280 // stride)
-    if 280 % stride:
-        tokens, size = torch.rand(2, 3, 16, 32), (224 // stride, 448 // stride)
-    expected = torch.nn.functional.interpolate(tokens, size, mode="bilinear", antialias=True)
-    torch.testing.assert_close(Ramp(14)._resample(tokens, stride), expected, atol=1e-5, rtol=0)
-
-
-def test_feature_maps_at_divisors_and_multiples_are_plain_resampling():
-    tokens = torch.rand(1, 2, 5, 7)
-    expected = torch.nn.functional.interpolate(tokens, scale_factor=4, mode="bilinear", align_corners=False)
-    assert torch.equal(Ramp(16)._resample(tokens, 4), expected)
-    expected = torch.nn.functional.max_pool2d(tokens, 2, ceil_mode=True)
-    assert torch.equal(Ramp(16)._resample(tokens, 32), expected)
 
 
 def test_layer_of_covers_every_parameter_and_rises_with_depth(vit):
@@ -134,155 +70,20 @@ def test_bf16_stays_close_to_float32(vit):
 
 
 def test_positions_are_resized_as_timm_does():
-    vit = random_vit(ARCHITECTURES["vit_nano_conv16"], seed=0)
+    vit = load_backbone("random:vit_nano_conv16")
+    resized = copy.deepcopy(vit)
+    positions = resample_abs_pos_embed(vit.trunk.pos_embed, [2, 6], [4, 4], num_prefix_tokens=0)
+    resized.trunk.pos_embed = torch.nn.Parameter(positions)
+    resized.trunk.patch_embed.grid_size = (2, 6)
+    image = torch.rand(1, 3, 32, 96)
     with torch.no_grad():
-        image = torch.rand(1, 3, 32, 96)
-        grid = vit.trunk.patch_embed(image)
-        expected = resample_abs_pos_embed(vit.trunk.pos_embed, [2, 6], [4, 4], num_prefix_tokens=0)
-        torch.testing.assert_close(vit.trunk._pos_embed(grid)[:, 1:], grid.flatten(1, 2) + expected)
-
-
-@pytest.mark.parametrize(
-    ("mode", "parameters"),
-    [("tiny", 5_425_350), ("small", 21_559_686), ("base", 85_955_334), ("large", 303_838_214)],
-)
-def test_conv_stem_models_have_corenets_parameter_counts(mode, parameters):
-    # CoreNet counts six scalars of its augmentation besides
-    with torch.device("meta"):
-        vit = build_vit(ARCHITECTURES[f"vit_{mode}_conv16"])
-    assert vit.num_params == parameters - 6
+        torch.testing.assert_close(vit(image).patches, resized(image).patches)
 
 
 def test_cpu_settings_do_not_change_the_result():
-    vit = random_vit(ARCHITECTURES["vit_nano_conv16"], seed=0).eval()
+    vit = load_backbone("random:vit_nano_conv16")
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         before = vit(image)
         after = tune_for_cpu(vit)(image)
     torch.testing.assert_close(before.class_token, after.class_token, atol=1e-5, rtol=1e-5)
-
-
-def test_random_weights_depend_on_the_seed_alone():
-    torch.manual_seed(1)
-    first = load_backbone("random:vit_nano_conv16", seed=3)
-    torch.manual_seed(2)
-    again = load_backbone("random:vit_nano_conv16", seed=3)
-    other = load_backbone("random:vit_nano_conv16", seed=4)
-    assert torch.equal(first.trunk.pos_embed, again.trunk.pos_embed)
-    assert not torch.equal(first.trunk.pos_embed, other.trunk.pos_embed)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    vit = random_vit(replace(ARCHITECTURES["vit_nano_conv16"], image_size=96), seed=5)
-    vit.synset_classifier = SynsetClassifier(torch.randn(2, 32), torch.randn(2), (2084071, 2121620))
-    (tmp_path / "vocabulary.csv").write_text("synset,name,count\n2084071,dog.n.01,9\n2121620,cat.n.01,4\n")
-    shape = replace(ARCHITECTURES["vit_nano_conv16"], image_size=96).to_dict()
-    run.save(tmp_path, vit, {"architecture": shape, "objective": "catlip", "cost": {"seconds": 1.0}})
-    return tmp_path, vit.eval()
-
-
-def test_checkpoint_folder_survives_save_and_load(folder):
-    path, vit = folder
-    loaded = load_backbone(f"run:{path}")
-    image = torch.rand(1, 3, 96, 96)
-    with torch.no_grad():
-        assert torch.equal(loaded(image).class_token, vit(image).class_token)
-    assert loaded.preprocessing == vit.preprocessing
-    assert loaded.synset_classifier.synsets == (2084071, 2121620)
-    assert torch.equal(loaded.synset_classifier.weight, vit.synset_classifier.weight)
-    assert describe(f"run:{path}")["objective"] == "catlip"
-
-
-def test_digest_follows_the_weights(folder):
-    path, _ = folder
-    before = backbone_digest(f"run:{path}")
-    weights = path / "weights.safetensors"
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(bytes(data))
-    assert backbone_digest(f"run:{path}") != before
-
-
-def test_a_folder_without_resize_mode_keeps_the_shape_of_images(folder):
-    path, _ = folder
-    values = json.loads((path / "backbone.json").read_text())
-    assert values["preprocessing"].pop("resize_mode") == "shortest"
-    (path / "backbone.json").write_text(json.dumps(values))
-    assert load_backbone(f"run:{path}").preprocessing.resize_mode == "shortest"
-    values["preprocessing"]["resize_mode"] = "stretch"
-    (path / "backbone.json").write_text(json.dumps(values))
-    with pytest.raises(UserError, match="resize_mode is shortest or squash, not 'stretch'"):
-        load_backbone(f"run:{path}")
-    assert Preprocessing.from_dict(Preprocessing(8, resize_mode="squash").to_dict()).resize_mode == "squash"
-
-
-def _truncate(path):
-    weights = path / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-
-
-def _wrong_shape(path):
-    text = json.loads((path / "backbone.json").read_text())
-    text["architecture"]["embed_dim"] = 48
-    (path / "backbone.json").write_text(json.dumps(text))
-
-
-def _newer(path):
-    text = json.loads((path / "backbone.json").read_text())
-    (path / "backbone.json").write_text(json.dumps(text | {"format": 99}))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (_truncate, "weights.safetensors cannot be read"),
-        (_wrong_shape, "does not fit backbone.json"),
-        (_newer, "newer than"),
-        (lambda path: (path / "backbone.json").write_text("{"), "backbone.json cannot be read"),
-        (lambda path: (path / "backbone.json").unlink(), "pre-train it first"),
-    ],
-)
-def test_damaged_folders_are_refused_in_one_line(folder, damage, message):
-    path, _ = folder
-    damage(path)
-    with pytest.raises(UserError, match=message) as caught:
-        load_backbone(f"run:{path}")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("vit_mini_conv16", "a name is SOURCE:REST"),
-        ("rnadom:vit_mini_conv16", "did you mean random:"),
-        ("random:vit_mnii_conv16", "did you mean vit_mini_conv16"),
-        ("random:resnet50", "plain VisionTransformer|unknown architecture"),
-        ("timm:vit_no_such_model", "timm has no model"),
-        ("timm:vit_tiny_patch16_224:/no/such/file", "does not exist"),
-        ("run:/no/such/folder", "pre-train it first"),
-    ],
-)
-def test_unknown_names_say_what_would_be_right(name, message):
-    with pytest.raises(UserError, match=message) as caught:
-        load_backbone(name)
-    assert "\n" not in str(caught.value)
-
-
-def test_timm_weights_from_a_local_file(tmp_path):
-    import timm
-    from safetensors.torch import save_file
-
-    model = timm.create_model("vit_tiny_patch16_224", num_classes=0).eval()
-    save_file(model.state_dict(), tmp_path / "tiny.safetensors")
-    vit = load_backbone(f"timm:vit_tiny_patch16_224:{tmp_path / 'tiny.safetensors'}")
-    image = torch.rand(1, 3, 224, 224)
-    with torch.no_grad():
-        torch.testing.assert_close(vit(image).class_token, model(image), atol=1e-5, rtol=1e-5)
-    assert vit.preprocessing.mean == tuple(model.pretrained_cfg["mean"])
-
-
-def test_catalogue_matches_patterns():
-    names = [entry.name for entry in list_backbones("vit_*_conv16")]
-    assert "random:vit_base_conv16" in names
-    assert all("conv16" in name for name in names)

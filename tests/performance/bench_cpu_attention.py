@@ -10,9 +10,9 @@ import time
 
 import torch
 
-from backbones.architectures import ARCHITECTURES
+from backbones import load_backbone
 from backbones.precision import autocast
-from backbones.vit import ViT, random_vit, tune_for_cpu
+from backbones.vit import ViT, tune_for_cpu
 
 BATCH, STEPS, ROUNDS = 64, 5, 5
 
@@ -29,8 +29,8 @@ def seconds_per_step(vit: ViT) -> float:
 
 
 def main() -> None:
-    shape = ARCHITECTURES["vit_mini_conv16"]
-    default, tuned = random_vit(shape, 0), tune_for_cpu(random_vit(shape, 0))
+    name = "random:vit_mini_conv16"
+    default, tuned = load_backbone(name).train(), tune_for_cpu(load_backbone(name).train())
     for vit in (default, tuned):
         seconds_per_step(vit)
     ratios, rates = [], []

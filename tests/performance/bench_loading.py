@@ -19,9 +19,8 @@ import torch
 from safetensors.torch import load_file
 
 from backbones import load_backbone
-from backbones.architectures import ARCHITECTURES
+from backbones.card import Card
 from backbones.checkpoints import run
-from backbones.vit import random_vit
 
 ROUNDS = 9
 
@@ -60,9 +59,8 @@ def touch(vit: torch.nn.Module) -> int:
 
 
 def main(name: str = "vit_base_conv16") -> None:
-    shape = ARCHITECTURES[name]
     with tempfile.TemporaryDirectory() as folder:
-        run.save(Path(folder), random_vit(shape, 0), {"architecture": shape.to_dict()})
+        run.save(Path(folder), load_backbone(f"random:{name}"), Card())
         path = Path(folder) / "weights.safetensors"
         size = path.stat().st_size / 2**20
 
@@ -74,7 +72,7 @@ def main(name: str = "vit_base_conv16") -> None:
             ratio = mine / theirs
             print(f"{name}, {size:.0f} MiB: {what} {theirs:.3f} s, backbone {mine:.3f} s: {ratio:.2f} x")
         vit = load_backbone(f"run:{folder}")
-    images = torch.rand(2, 3, shape.image_size, shape.image_size)
+    images = torch.rand(2, 3, vit.preprocessing.size, vit.preprocessing.size)
 
     def timms() -> torch.Tensor:
         return vit.trunk.forward_head(vit.trunk.forward_features(images), pre_logits=True)

@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from backbones import load_backbone
+from backbones.card import Card
 from backbones.checkpoints import run
-from backbones.checkpoints.trunk import build_trunk
 from backbones.layout import Layout
-from backbones.vit import Preprocessing, ViT
+from backbones.preprocessing import Preprocessing
+from backbones.trunk import build_trunk
+from backbones.vit import ViT
 
 SOURCES = {
     "corenet": {"stem": "conv", "positions": "corenet"},
@@ -76,7 +78,7 @@ def test_bf16_stays_close_to_float32(vit):
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_state_survives_saving_and_loading(source, tmp_path):
     vit = ViT(build_trunk(layout(source)), Preprocessing(64)).eval()
-    run.save(tmp_path, vit, {"architecture": layout(source).to_dict()})
+    run.save(tmp_path, vit, Card())
     again = load_backbone(f"run:{tmp_path}")
     images = torch.rand(1, 3, 48, 96)
     with torch.no_grad():

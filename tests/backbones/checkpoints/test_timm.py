@@ -5,9 +5,10 @@ import json
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from small import image, same, timm_model
 
-from backbones import UserError, load_backbone
+from backbones import UserError, empty_backbone, load_backbone
 
 
 @pytest.fixture
@@ -78,3 +79,26 @@ def test_other_kinds_of_models_are_refused(tmp_path):
     torch.save(timm_model().state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"not a plain VisionTransformer|could not make"):
         load_backbone(f"timm:{tmp_path}")
+
+
+def test_timm_weights_from_a_local_file(tmp_path):
+    model = timm.create_model("vit_tiny_patch16_224", num_classes=0).eval()
+    save_file(model.state_dict(), tmp_path / "tiny.safetensors")
+    vit = load_backbone(f"timm:vit_tiny_patch16_224:{tmp_path / 'tiny.safetensors'}")
+    image = torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(vit(image).class_token, model(image), atol=1e-5, rtol=1e-5)
+    assert vit.preprocessing.mean == tuple(model.pretrained_cfg["mean"])
+
+
+def test_a_name_without_weights_needs_neither_network_nor_permission(monkeypatch):
+    where = "timm.models._builder.load_state_dict_from_hf"
+    monkeypatch.setattr(where, lambda *_, **__: pytest.fail("it is fetched"))
+    vit = empty_backbone("timm:vit_base_patch14_dinov2.lvd142m")
+    assert (vit.embed_dim, vit.patch_size, vit.preprocessing.size) == (768, 14, 518)
+
+
+def test_a_file_without_weights_tells_its_own_image_size(small, tmp_path):
+    torch.save(timm_model(img_size=96).state_dict(), tmp_path / "vit.pth")
+    vit = empty_backbone(f"timm:vit_tiny_patch16_224:{tmp_path / 'vit.pth'}")
+    assert (vit.embed_dim, vit.preprocessing.size) == (64, 96) and next(vit.parameters()).is_meta

@@ -1,125 +1,91 @@
-"""Backbones written in another format compute the same."""
+"""What every format has in common: what it cannot hold is refused, and what it does not keep is said."""
 
-import json
+from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from small import image, timm_model
+from small import BASE, CLIP, PREPROCESSING, saved
 
 from backbones import UserError, load_backbone
-from backbones.catalog import describe
-from backbones.checkpoints.trunk import build_trunk, layout_of
+from backbones.card import Card
+from backbones.catalog import backbone_digest
+from backbones.checkpoints import run
 from backbones.convert import convert
-from backbones.layout import Layout
+from backbones.vit import SynsetClassifier
 from benchmark.cli import main
 
-LAYOUTS = {
-    "timm": {"activation": "gelu"},
-    "clip": {"pre_norm": True, "patch_bias": False, "activation": "quick_gelu", "norm_eps": 1e-5},
-    "clipa": {"pooling": "avg", "norm": "after", "patch_bias": False, "positions": "bicubic"},
-    "siglip": {"class_token": False, "embed_class": False, "pooling": "map", "activation": "gelu_tanh"},
-    "dinov2": {"registers": 4, "embed_class": False, "layer_scale": True, "activation": "swiglu"},
-    "corenet": {"stem": "conv", "embed_class": False, "positions": "corenet"},
-    "bare": {"positions": "none", "qkv_bias": False, "norm": "none", "mlp_ratio": 2.5},
+
+@pytest.mark.parametrize("read", ["run", "timm", "openclip", "hf"])
+@pytest.mark.parametrize("written", ["suite", "timm", "openclip", "hf"])
+def test_a_folder_under_another_source_is_told_its_name(written, read, tmp_path):
+    name = saved(tmp_path / "first", replace(BASE, embed_class=False))
+    proper, _ = convert(name, tmp_path / "out", written)
+    asked = f"{read}:{tmp_path / 'out'}"
+    if asked == proper:
+        assert backbone_digest(asked)
+        return
+    for ask in (load_backbone, backbone_digest):
+        with pytest.raises(UserError, match=f"weights, not {read}: name it {proper}$"):
+            ask(asked)
+
+
+def test_what_a_format_does_not_keep_is_said(tmp_path):
+    shown = replace(PREPROCESSING, crop_pct=0.8, resize_mode="squash")
+    name = saved(tmp_path / "first", CLIP, shown)
+    _, notes = convert(name, tmp_path / "hf", "hf")
+    assert notes == [
+        "at other image sizes positions are resized as bicubic, not timm",
+        "resized 80 is 64 in this format",
+    ]
+    again = load_backbone(f"hf:{tmp_path / 'hf'}").preprocessing
+    assert again == replace(shown, crop_pct=1.0)
+    _, notes = convert(name, tmp_path / "openclip", "openclip")
+    assert notes == ["resized 80 is 64 in this format"]
+    assert load_backbone(f"openclip:{tmp_path / 'openclip'}").preprocessing.resize_mode == "squash"
+    folder = tmp_path / "first"
+    vit = load_backbone(name)
+    vit.synset_classifier = SynsetClassifier(torch.ones(1, 64), torch.ones(1), (5,))
+    (folder / "vocabulary.csv").write_text("synset,name,count\n5,a.n.01,2\n")
+    run.save(folder, vit, Card())
+    assert "synset classifier is left out" in convert(name, tmp_path / "third", "openclip")[1][-1]
+
+
+REFUSED = {
+    ("openclip", "a convolutional stem"): {"stem": "conv"},
+    ("openclip", "register tokens"): {"registers": 2},
+    ("openclip", "no class token"): {"class_token": False, "embed_class": False, "pooling": "map"},
+    ("openclip", "gated MLPs"): {"activation": "swiglu"},
+    ("openclip", "positions of the kind 'corenet'"): {"positions": "corenet"},
+    ("openclip", "images that are not square"): {"image_size": (64, 96)},
+    ("openclip", "no final norm"): {"norm": "none"},
+    ("hf", "a convolutional stem"): {"stem": "conv", "positions": "corenet"},
+    ("hf", "positions of the kind 'corenet'"): {"positions": "corenet"},
+    ("hf", "mean pooling beside a class token"): {"pooling": "avg"},
+    ("hf", "registers with positions"): {"registers": 2, "layer_scale": True},
+    ("hf", "layer scale outside DINOv2"): {"layer_scale": True, "pre_norm": True, "patch_bias": False},
+    ("hf", "gated MLPs outside DINOv2"): {"activation": "swiglu"},
+    ("hf", "MLPs 2.5 times as wide"): {"layer_scale": True, "mlp_ratio": 2.5},
+    ("hf", "attention without biases"): {"qkv_bias": False, "pre_norm": True, "patch_bias": False},
+    ("timm", "norms with epsilon 1e-05"): {"norm_eps": 1e-5},
+    ("timm", "gated MLPs"): {"activation": "swiglu"},
 }
 
 
-def layout(kind):
-    base = {"embed_dim": 64, "depth": 2, "num_heads": 4, "stem": "linear", "image_size": 64}
-    return Layout(**{**base, "embed_class": True, **LAYOUTS[kind]})
+@pytest.mark.parametrize(("to", "reason"), REFUSED)
+def test_what_a_format_cannot_hold_is_refused_in_one_line(to, reason, tmp_path):
+    name = saved(tmp_path / "first", replace(BASE, **REFUSED[to, reason]))
+    with pytest.raises(UserError, match=reason) as caught:
+        convert(name, tmp_path / "out", to)
+    assert "\n" not in str(caught.value) and "leave --to out" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
 
 
-@pytest.mark.parametrize("kind", LAYOUTS)
-def test_a_layout_says_everything_about_a_trunk(kind):
-    with torch.device("meta"):
-        trunk = build_trunk(layout(kind))
-    assert layout_of(trunk) == layout(kind)
-
-
-def test_a_trunk_that_no_layout_describes_is_refused():
-    for options in ({"qk_norm": True}, {"global_pool": "avgmax"}, {"pool_include_prefix": True}):
-        with pytest.raises(UserError, match="which the suite's format cannot say"):
-            layout_of(timm_model(**options))
-
-
-@pytest.fixture
-def source(tmp_path):
-    """A folder of transformers: the source whose computation is furthest from the suite's own."""
-    model = timm_model(class_token=False, global_pool="avg", fc_norm=False)
-    state, out = model.state_dict(), {}
-    names = {"norm1": "layer_norm1", "norm2": "layer_norm2", "attn.proj": "self_attn.out_proj"}
-    names |= {"mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}
-    for part in ("weight", "bias"):
-        out[f"embeddings.patch_embedding.{part}"] = state[f"patch_embed.proj.{part}"]
-        out[f"post_layernorm.{part}"] = state[f"norm.{part}"]
-        for n in range(2):
-            for old, new in names.items():
-                out[f"encoder.layers.{n}.{new}.{part}"] = state[f"blocks.{n}.{old}.{part}"]
-            for letter, piece in zip("qkv", state[f"blocks.{n}.attn.qkv.{part}"].chunk(3), strict=True):
-                out[f"encoder.layers.{n}.self_attn.{letter}_proj.{part}"] = piece.clone()
-    out["embeddings.position_embedding.weight"] = state["pos_embed"][0]
-    folder = tmp_path / "siglip"
-    folder.mkdir()
-    save_file(out, folder / "model.safetensors")
-    config = {"model_type": "siglip_vision_model", "num_attention_heads": 4, "hidden_act": "gelu"}
-    (folder / "config.json").write_text(json.dumps(config))
-    return f"hf:{folder}"
-
-
-def test_the_suites_folder_computes_the_same(source, tmp_path, capsys):
-    assert main(["convert", source, str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.strip() == f"run:{tmp_path / 'out'}"
-    before, after = load_backbone(source), load_backbone(f"run:{tmp_path / 'out'}")
-    with torch.no_grad():
-        for size in ((64, 64), (48, 96)):
-            assert torch.equal(before(image(*size)).class_token, after(image(*size)).class_token)
-            assert torch.equal(before(image(*size)).patches, after(image(*size)).patches)
-    assert after.preprocessing == before.preprocessing
-    assert describe(f"run:{tmp_path / 'out'}")["converted_from"] == source
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def test_a_synset_classifier_and_its_vocabulary_go_along(tmp_path):
-    from backbones.architectures import ARCHITECTURES
-    from backbones.checkpoints import run
-    from backbones.vit import SynsetClassifier, random_vit
-
-    folder = tmp_path / "first"
-    folder.mkdir()
-    vit = random_vit(ARCHITECTURES["vit_nano_conv16"], seed=1)
-    vit.synset_classifier = SynsetClassifier(torch.randn(2, 32), torch.randn(2), (5, 6))
-    (folder / "vocabulary.csv").write_text("synset,name,count\n5,a.n.01,2\n6,b.n.01,1\n")
-    known = {"architecture": ARCHITECTURES["vit_nano_conv16"].to_dict(), "objective": "catlip"}
-    run.save(folder, vit, known)
-    written, _ = convert(f"run:{folder}", tmp_path / "second")
-    again = load_backbone(written)
-    assert again.synset_classifier.synsets == (5, 6)
-    assert torch.equal(again.synset_classifier.weight, vit.synset_classifier.weight)
-    assert describe(written)["objective"] == "catlip"
-
-
-def test_timms_folder_is_read_here_and_by_timm(tmp_path):
-    import timm
-
-    from backbones.checkpoints import run
-    from backbones.vit import Preprocessing, ViT
-
-    model = timm_model(num_classes=0, norm_layer="layernorm", reg_tokens=2, init_values=0.1)
-    first = tmp_path / "first"
-    first.mkdir()
-    run.save(
-        first, ViT(model, Preprocessing(64, std=(0.5,) * 3)), {"architecture": layout_of(model).to_dict()}
-    )
-    written, _ = convert(f"run:{first}", tmp_path / "timm", "timm")
-    assert written == f"timm:{tmp_path / 'timm'}"
-    vit = load_backbone(written)
-    theirs = timm.create_model(f"local-dir:{tmp_path / 'timm'}", pretrained=True).eval()
-    with torch.no_grad():
-        torch.testing.assert_close(vit(image()).class_token, model(image()), atol=1e-5, rtol=0)
-        torch.testing.assert_close(theirs(image()), model(image()), atol=1e-5, rtol=0)
-        assert vit(image(48, 96)).patches.shape == (2, 64, 3, 6)
-    assert vit.preprocessing == Preprocessing(64, std=(0.5,) * 3, crop_pct=vit.preprocessing.crop_pct)
+def test_the_command_says_what_was_not_kept(tmp_path, capsys):
+    name = saved(tmp_path / "first", CLIP)
+    assert main(["convert", name, str(tmp_path / "out"), "--to", "hf"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.strip() == f"hf:{tmp_path / 'out'}"
+    assert "positions are resized as bicubic, not timm" in " ".join(shown.err.split())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from backbones.card import Card
 from benchmark.records.store import read_record, set_aside
 from benchmark.running.launchers.local import LocalLauncher, default_slots
 from common.errors import UserError
@@ -74,7 +75,7 @@ def test_a_missing_backbone_is_a_failed_row_and_computed_once_it_is_there(harnes
     assert record.status == "failed" and record.fingerprint is None and "weights" in record.error
     assert harness.run(suite)[0] == record and not harness.runs
     monkeypatch.setattr("backbones.catalog.backbone_digest", lambda spec: "digest")
-    monkeypatch.setattr("backbones.catalog.describe", lambda spec: {"objective": "catlip"})
+    monkeypatch.setattr("backbones.catalog.describe", lambda spec: Card(objective="catlip"))
     assert harness.run(suite)[0].status == "done"
 
 

@@ -1,23 +1,19 @@
-"""Reading weights safely, and accounting for every key of a file."""
+"""Files of weights: read safely, refused for what they are not, told apart by their digest."""
 
 from __future__ import annotations
 
 import json
-import logging
 import zipfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from common.digest import digest as digest_of
 from common.digest import file_digest
-from common.errors import UserError
+from common.errors import UserError, first_line
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-_log = logging.getLogger(__name__)
+    from torch import Tensor
 
 # Where training programs put the weights in what they save; averaged weights are what is released and tested.
 _CONTAINERS = (
@@ -31,38 +27,6 @@ _CONTAINERS = (
 _WRAPPERS = ("module.", "_orig_mod.")
 FOLDERS = ("openclip", "hf", "timm")
 """Sources whose weights may be a folder."""
-
-
-class Dropped(NamedTuple):
-    """Answer of a renaming rule: the tensor is not used, for this reason."""
-
-    reason: str
-
-
-@dataclass
-class KeyReport:
-    """What became of a file's keys.
-
-    Attributes:
-        used: keys that are in the backbone (or its synset classifier) now.
-        dropped: key -> why it is not.
-        missing: tensors of the backbone that the file lacks; a reader raises when there are any.
-        notes: choices that were made, in words.
-    """
-
-    used: list[str] = field(default_factory=list)
-    dropped: dict[str, str] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def lines(self) -> list[str]:
-        """The report in a few lines: dropped keys are counted by reason."""
-        reasons: dict[str, int] = {}
-        for reason in self.dropped.values():
-            reasons[reason] = reasons.get(reason, 0) + 1
-        lines = [f"{len(self.used)} tensors used, {len(self.dropped)} dropped, {len(self.missing)} missing"]
-        lines += [f"dropped {count}: {reason}" for reason, count in reasons.items()]
-        return lines + self.notes
 
 
 def split_options(rest: str, known: Iterable[str] = ()) -> tuple[Path, dict[str, str]]:
@@ -93,7 +57,7 @@ def weights_digest(source: str, rest: str, options: Iterable[str] = ()) -> str:
     """
     path, chosen = split_options(rest, options)
     if path.is_dir() and source not in FOLDERS:
-        _head(path, source)
+        read_head(path, source)
     chosen = {
         key: file_digest(Path(value)) if Path(value).is_file() else value for key, value in chosen.items()
     }
@@ -110,8 +74,14 @@ def weights_digest(source: str, rest: str, options: Iterable[str] = ()) -> str:
     return digest_of([source, chosen, content])
 
 
-def read_state(path: Path, source: str) -> dict[str, Tensor]:
+def read_state(path: Path, source: str, weights: bool = True) -> dict[str, Tensor]:
     """The tensors of a ``.safetensors``, ``.pt``, ``.pth`` or ``.bin`` file, without running any code.
+
+    Args:
+        path: the file.
+        source: as which it is to be read, for messages.
+        weights: False: tensors on the meta device, which have shapes and no values. The values are not read
+            then, but for files in the format of PyTorch before 1.6.
 
     Raises:
         UserError: no such file, a folder, HTML, a damaged file, or a pickle that needs more than tensors.
@@ -119,12 +89,12 @@ def read_state(path: Path, source: str) -> dict[str, Tensor]:
     import pickle
 
     path = Path(path)
-    head = _head(path, source)
+    head = read_head(path, source)
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return _read_safetensors(path, weights)
     if not zipfile.is_zipfile(path) and head[:1] not in (b"\x80", b"("):
         if head[8:9] == b"{":
-            return _read_safetensors(path)
+            return _read_safetensors(path, weights)
         state = "a damaged or truncated archive" if head[:2] == b"PK" else "not a file of PyTorch weights"
         raise UserError(f"{path} is {state}: download it again")
     import torch
@@ -134,7 +104,8 @@ def read_state(path: Path, source: str) -> dict[str, Tensor]:
     try:
         if is_torchscript(path):
             raise UserError(f"{path} is a TorchScript archive: name it openai:{path}")
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        mapped = not weights and zipfile.is_zipfile(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except UserError:
         raise
     except pickle.UnpicklingError as error:
@@ -143,8 +114,8 @@ def read_state(path: Path, source: str) -> dict[str, Tensor]:
             f"({_needed(str(error))}): save its state dict as safetensors and name that"
         ) from None
     except Exception as error:  # a damaged file makes zipfile, pickle and torch raise many kinds
-        raise UserError(f"{path} is damaged or truncated ({_first_line(error)}): download it again") from None
-    return _tensors(loaded, path)
+        raise UserError(f"{path} is damaged or truncated ({first_line(error)}): download it again") from None
+    return _loaded(_tensors(loaded, path), weights)
 
 
 def check_file(path: Path, source: str) -> None:
@@ -155,7 +126,7 @@ def check_file(path: Path, source: str) -> None:
     """
     from backbones.checkpoints.recognise import advice, recognise
 
-    head = _head(path, source)
+    head = read_head(path, source)
     if head[:2] == b"PK" and not zipfile.is_zipfile(path):
         raise UserError(f"{path} is a damaged or truncated archive: download it again")
     if path.suffix != ".safetensors" and head[8:9] != b"{":
@@ -182,7 +153,12 @@ def _safetensors_keys(path: Path) -> list[str]:
     return list(header)
 
 
-def _head(path: Path, source: str) -> bytes:
+def read_head(path: Path, source: str) -> bytes:
+    """The first bytes of a file that may be weights.
+
+    Raises:
+        UserError: no such file, a folder, empty, a web page or a pointer of Git LFS.
+    """
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the file of weights in it ({source}:FILE)")
     if not path.is_file():
@@ -199,14 +175,19 @@ def _head(path: Path, source: str) -> bytes:
     return head
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path, weights: bool) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        return _loaded(load_file(path), weights)
     except (OSError, SafetensorError, ValueError) as error:
-        raise UserError(f"{path} is damaged or truncated ({_first_line(error)}): download it again") from None
+        raise UserError(f"{path} is damaged or truncated ({first_line(error)}): download it again") from None
+
+
+def _loaded(state: dict[str, Tensor], weights: bool) -> dict[str, Tensor]:
+    """The tensors, or their shapes alone; what is mapped into memory is not read for these."""
+    return state if weights else {key: tensor.to("meta") for key, tensor in state.items()}
 
 
 def _tensors(loaded: object, path: Path) -> dict[str, Tensor]:
@@ -235,131 +216,6 @@ def unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
             if all(key.startswith(prefix) for key in state):
                 state = {key[len(prefix) :]: value for key, value in state.items()}
     return state
-
-
-def rename(
-    state: dict[str, Tensor], rule: Callable[[str], str | Dropped | None], path: Path, source: str
-) -> tuple[dict[str, Tensor], KeyReport]:
-    """Apply a renaming rule to every key.
-
-    Args:
-        state: the file's tensors.
-        rule: key -> name in the trunk, or `Dropped`, or None when the reader does not know the key.
-
-    Raises:
-        UserError: a key the reader does not know, or two keys for one tensor.
-    """
-    report, renamed = KeyReport(), {}
-    for key, tensor in state.items():
-        target = rule(key)
-        if target is None:
-            raise UserError(
-                f"{path} has {key!r}, which no ViT of {source} that is known here has: "
-                "its architecture is not supported"
-            )
-        if isinstance(target, Dropped):
-            report.dropped[key] = target.reason
-            continue
-        if target in renamed:
-            raise UserError(f"{path} has two tensors for {target} (one is {key!r}): keep one ViT in the file")
-        renamed[target] = tensor
-        report.used.append(key)
-    return renamed, report
-
-
-def fill(trunk: nn.Module, tensors: dict[str, Tensor], report: KeyReport, path: Path) -> None:
-    """Put tensors into a trunk that was built on the meta device, as float32; every one must be there.
-
-    Raises:
-        UserError: a tensor is missing, superfluous or of another shape.
-    """
-    import torch
-
-    expected = trunk.state_dict()
-    # BatchNorm's counter of training steps: inference does not use it, and older files lack it
-    for key in expected:
-        if key.endswith("num_batches_tracked") and key not in tensors:
-            tensors[key] = torch.tensor(0)
-            report.notes.append(f"{key} starts at 0")
-    report.missing = [key for key in expected if key not in tensors]
-    if report.missing:
-        raise UserError(
-            f"{path} lacks {len(report.missing)} tensors of the backbone, first {report.missing[0]}: "
-            "the file is incomplete or of another architecture"
-        )
-    if surplus := [key for key in tensors if key not in expected]:
-        raise UserError(
-            f"{path} has {len(surplus)} tensors too many, first {surplus[0]}: it is another architecture"
-        )
-    for key, tensor in tensors.items():
-        if tensor.shape != expected[key].shape:
-            raise UserError(
-                f"{path}: {key} is {tuple(tensor.shape)} where the architecture has "
-                f"{tuple(expected[key].shape)}: it is another architecture"
-            )
-    adopt(trunk, {key: _owned(tensor) for key, tensor in tensors.items()})
-    _log.info("%s: %s", path, "; ".join(report.lines()))
-
-
-def adopt(trunk: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Make tensors the trunk's own, without a copy: a strict `load_state_dict(assign=True)`, but faster.
-
-    Raises:
-        ValueError: a tensor is missing, superfluous or of another shape; the message names the first.
-    """
-    from torch import nn
-
-    left = dict(tensors)
-    for prefix, module in trunk.named_modules():
-        for slots in (module._parameters, module._buffers):
-            for name, slot in slots.items():
-                if slot is None or name in module._non_persistent_buffers_set:
-                    continue
-                key = f"{prefix}.{name}" if prefix else name
-                tensor = left.pop(key, None)
-                if tensor is None:
-                    raise ValueError(f"{key} is missing")
-                if tensor.shape != slot.shape:
-                    raise ValueError(f"{key} is {tuple(tensor.shape)} where {tuple(slot.shape)} is described")
-                is_parameter = slots is module._parameters
-                slots[name] = nn.Parameter(tensor, slot.requires_grad) if is_parameter else tensor
-    if left:
-        raise ValueError(f"{min(left)} is not described")
-
-
-def _owned(tensor: Tensor) -> Tensor:
-    """In float32, contiguous, and not a part of a larger tensor's memory."""
-    if tensor.is_floating_point():
-        tensor = tensor.float()
-    whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
-    return tensor if tensor.is_contiguous() and whole else tensor.contiguous().clone()
-
-
-def square_grid(count: int, path: Path) -> int:
-    """Side of a square grid of `count` positions.
-
-    Raises:
-        UserError: the grid is not square.
-    """
-    side = round(count**0.5)
-    if side * side != count:
-        raise UserError(f"{path} has {count} positions, no square grid: such weights are not supported")
-    return side
-
-
-def depth_of(keys: Iterable[str], before: str) -> int:
-    """Number of blocks: one more than the highest number after `before`."""
-    numbers = [
-        key[len(before) :].split(".")[0]
-        for key in keys
-        if key.startswith(before) and key[len(before) :].split(".")[0].isdigit()
-    ]
-    return max((int(number) for number in numbers), default=-1) + 1
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:160].rstrip(".:")
 
 
 def _needed(message: str) -> str:

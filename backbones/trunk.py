@@ -62,8 +62,14 @@ class ResizingViT(VisionTransformer):
         return image.permute(0, 2, 3, 1).reshape(1, height * width, channels).to(grid.dtype)
 
 
-def build_trunk(layout: Layout, draw: bool = True) -> VisionTransformer:
-    """An untrained trunk on torch's default device; without `draw` its weights are left as they come."""
+def build_trunk(layout: Layout, drop_path_rate: float = 0.0, draw: bool = True) -> VisionTransformer:
+    """An untrained trunk on torch's default device.
+
+    Args:
+        layout: what it computes.
+        drop_path_rate: stochastic depth (arXiv 1603.09382), rising linearly to this rate at the last block.
+        draw: draw weights from torch's global generator, as timm draws them; else they are left as they come.
+    """
     resizing = layout.positions in {"bicubic", "corenet"}
     mlp = {"mlp_layer": SwiGLUPacked} if layout.activation == "swiglu" else {}
     trunk = (ResizingViT if resizing else VisionTransformer)(
@@ -86,6 +92,7 @@ def build_trunk(layout: Layout, draw: bool = True) -> VisionTransformer:
         init_values=1.0 if layout.layer_scale else None,
         weight_init="" if draw else "skip",
         dynamic_img_size=True,
+        drop_path_rate=drop_path_rate,
         norm_layer=partial(nn.LayerNorm, eps=layout.norm_eps),
         act_layer=_ACTIVATIONS[layout.activation],
         embed_layer=ConvStem if layout.stem == "conv" else PatchEmbed,

@@ -1,4 +1,4 @@
-"""OpenCLIP, OpenAI and SuperClass towers against open_clip's own classes."""
+"""OpenCLIP's towers against open_clip's own classes."""
 
 import json
 
@@ -6,7 +6,7 @@ import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
-from small import TEXT, VISION, image, open_clip_model, randomise, same, timm_model
+from small import TEXT, VISION, clip_tokens, image, open_clip_model, randomise, same, timm_model
 
 from backbones import UserError, load_backbone
 
@@ -23,13 +23,6 @@ VARIANTS = {
         "norm_kwargs": {"eps": 1e-3},
     },
 }
-
-
-def own_tokens(visual, images):
-    """Pooled features before the projection, and patch tokens after the final norm."""
-    x = visual.transformer(visual._embeds(images))
-    pooled, _ = visual._pool(x)
-    return pooled, visual.ln_post(x)[:, 1:]
 
 
 def write(folder, model, quick_gelu=False, state=None, **vision):
@@ -58,7 +51,7 @@ def test_openclip_tokens_at_the_native_and_another_size(variant, tmp_path):
     other.load_state_dict(state)
     with torch.no_grad():
         for source, images in ((model, image()), (other, image(48, 96))):
-            same(vit(images), *own_tokens(source.visual, images))
+            same(vit(images), *clip_tokens(source.visual, images))
         features = vit(image()).class_token @ model.visual.proj
         torch.testing.assert_close(features, model.encode_image(image()), atol=1e-4, rtol=0)
     assert vit.preprocessing.mean == (0.1, 0.2, 0.3) and vit.preprocessing.interpolation == "bilinear"
@@ -80,7 +73,7 @@ def test_openclip_state_dicts_in_other_wrappings(shape, tmp_path):
     torch.save(state, tmp_path / "epoch_1.pt")
     vit = load_backbone(f"openclip:{tmp_path / 'epoch_1.pt'}")
     with torch.no_grad():
-        same(vit(image()), *own_tokens(model.visual, image()))
+        same(vit(image()), *clip_tokens(model.visual, image()))
 
 
 @pytest.mark.parametrize("pool", ["map", "avg", "token"])
@@ -129,72 +122,3 @@ def test_openclip_refuses_what_it_cannot_compute(tmp_path):
     write(tmp_path, open_clip_model(), attentional_pool=True)
     with pytest.raises(UserError, match="attentional_pool, which is not supported"):
         load_backbone(f"openclip:{tmp_path}")
-
-
-class Archive(torch.nn.Module):
-    """As OpenAI traced it: the model's forward pass, its weights in half precision, three numbers."""
-
-    def __init__(self, model):
-        super().__init__()
-        for name, child in model.named_children():
-            setattr(self, name, child)
-        for name in ("positional_embedding", "text_projection", "logit_scale"):
-            setattr(self, name, getattr(model, name))
-        for name, value in (("input_resolution", 64), ("context_length", 8), ("vocab_size", 50)):
-            self.register_buffer(name, torch.tensor(value))
-
-    def forward(self, images):
-        return self.visual(images)
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    model = open_clip_model(quick_gelu=True, head_width=64)
-    path = tmp_path_factory.mktemp("openai") / "ViT.pt"
-    traced = torch.jit.trace(Archive(model), image(), check_trace=False)
-    torch.jit.save(traced.half(), path)
-    return path, model.half().float()
-
-
-def test_openai_archive_is_read_without_running_its_code(archive, monkeypatch):
-    path, model = archive
-    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("the archive's code was compiled"))
-    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch.load is not for archives"))
-    vit = load_backbone(f"openai:{path}")
-    with torch.no_grad():
-        same(vit(image()), *own_tokens(model.visual, image()))
-        assert vit(image(48, 96)).patches.shape == (2, 64, 3, 6)
-    assert vit.key_report.dropped["vocab_size"].startswith("a number")
-    assert vit.preprocessing.interpolation == "bicubic" and vit.preprocessing.size == 64
-
-
-def test_openai_state_dict_gives_the_same(archive, tmp_path):
-    path, model = archive
-    torch.save(model.state_dict(), tmp_path / "state.pt")
-    with torch.no_grad():
-        expected = load_backbone(f"openai:{path}")(image()).class_token
-        assert torch.equal(load_backbone(f"openai:{tmp_path / 'state.pt'}")(image()).class_token, expected)
-
-
-def test_an_archive_under_another_source_is_told_its_name(archive):
-    with pytest.raises(UserError, match="TorchScript archive: name it openai:"):
-        load_backbone(f"openclip:{archive[0]}")
-
-
-def test_superclass_pools_the_patches_and_drops_the_token_classifier(tmp_path):
-    model = open_clip_model(pool_type="avg", head_width=64)
-    state = {f"visual.{k}": v for k, v in model.visual.state_dict().items() if k != "proj"}
-    state |= {"text_decoder.ln_mlp.weight": torch.ones(64), "text_decoder.ln_mlp.bias": torch.ones(64)}
-    state |= {"text_decoder.text_projection.weight": torch.ones(50, 64), "cap_fq": torch.zeros(1, 50)}
-    torch.save(state, tmp_path / "superclass.pt")
-    vit = load_backbone(f"superclass:{tmp_path / 'superclass.pt'}")
-    with torch.no_grad():
-        same(vit(image()), *own_tokens(model.visual, image()))
-        x = image(48, 96)
-        torch.testing.assert_close(vit(x).class_token, vit(x).patches.mean((2, 3)), atol=1e-5, rtol=0)
-    assert "classifier over the text's tokens" in vit.key_report.dropped["cap_fq"]
-    with pytest.raises(UserError, match="SuperClass weights, not openclip: name it superclass:"):
-        load_backbone(f"openclip:{tmp_path / 'superclass.pt'}")
-    torch.save({**state, "visual.proj": torch.ones(64, 32)}, tmp_path / "superclass.pt")
-    with pytest.raises(UserError, match="which features are meant is unknown"):
-        load_backbone(f"superclass:{tmp_path / 'superclass.pt'}")

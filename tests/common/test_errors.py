@@ -1,0 +1,14 @@
+"""Exceptions in one line."""
+
+from common.errors import first_line, one_line
+
+
+def test_a_message_becomes_one_line():
+    assert one_line(ValueError("one\n  two")) == "one two"
+    assert one_line(KeyError()) == "KeyError"
+
+
+def test_a_quoted_message_is_the_beginning_of_it():
+    assert first_line(ValueError("\none.\ntwo")) == "one"
+    assert len(first_line(ValueError("x" * 1000))) == 160
+    assert first_line(KeyError()) == "KeyError"
