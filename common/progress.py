@@ -97,7 +97,7 @@ class ProgressFile:
             self._stage, self._stage_start = stage, now
         elif now - self._written < self.interval and done < total:
             return
-        if seconds_left is None and done and total:
+        if seconds_left is None and done and total and now > self._stage_start:
             seconds_left = (now - self._stage_start) / done * (total - done)
         self._written = now
         finite = loss if loss is not None and math.isfinite(loss) else None

@@ -1,4 +1,4 @@
-"""Augmentation of a 96 px picture: ours against torchvision's transforms, in turns in one run.
+"""Augmentation of a 96 px picture: ours against torchvision's newer transforms, in turns in one run.
 
 python tests/performance/bench_loader.py
 """
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from pretraining.data.shards import train_transform
+from pretraining.data.augment import train_transform
 
 PICTURES, ROUNDS = 500, 7
 
@@ -40,7 +40,8 @@ def main() -> None:
         ratios.append(reference / mine)
         times.append(mine)
     print(
-        f"{1e6 * statistics.median(times):.0f} us a picture; {statistics.median(ratios):.2f} x torchvision's"
+        f"{1e6 * statistics.median(times):.0f} us a picture; "
+        f"{statistics.median(ratios):.2f} x torchvision's newer transforms"
     )
 
 
