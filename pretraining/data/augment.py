@@ -15,8 +15,7 @@ Transform = Callable[[Image.Image], Tensor]
 def train_transform(image_size: int, scale: tuple[float, float] = (0.5, 1.0), flip: float = 0.5) -> Transform:
     """Random resized crop and horizontal flip, to uint8 [3, size, size].
 
-    Torchvision's older transforms, which are twice as fast on pictures as its newer ones
-    (`tests/performance/bench_loader.py`).
+    Torchvision's older transforms, which cost a little less per picture than its newer ones.
     """
     return transforms.Compose(
         [

@@ -54,7 +54,7 @@ def train(folder, stop=None, width=3, iterations=12, **options):
     settings = {
         "model": Model(width),
         "work_dir": str(folder),
-        "train_dataloader": DataLoader(TensorDataset(torch.randn(4, width))),
+        "train_dataloader": DataLoader(TensorDataset(torch.randn(iterations, width))),
         "train_cfg": {"by_epoch": False, "max_iters": iterations},
         "optim_wrapper": {"optimizer": {"type": "AdamW", "lr": 0.1}},
         "param_scheduler": [
