@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import PROJECT
-from common.errors import UserError
+from common.errors import UserError, one_line
 from common.names import suggest
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> Config:
     """Read a Python config and apply ``--set`` overrides. Does not import what its custom_imports name.
 
     Raises:
-        UserError: the file is no valid config, or an override names an entry that is not there.
+        UserError: the file is no valid config, or an override names an entry that is not there or cannot be.
     """
     from mmengine.config import Config
 
@@ -49,7 +49,10 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> Config:
             key = key[1:]
         else:
             _check_key(path, config, key)
-        config.merge_from_dict({key: value})
+        try:
+            config.merge_from_dict({key: value})
+        except (KeyError, IndexError, TypeError) as error:
+            raise UserError(f"--set {key}: {path.name} cannot take this ({one_line(error)})") from error
     return config
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def launched() -> bool:
+    """Whether this process is one of several that train together (torchrun says it)."""
+    return "LOCAL_RANK" in os.environ
+
+
 def world_size() -> int:
-    """How many processes train together, known before they have found each other (torchrun says it)."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+    """How many processes train together, known before they have found each other."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if launched() else 1
 
 
 def available_memory() -> int | None:
@@ -39,6 +46,24 @@ def available_memory() -> int | None:
             used -= sum(int(value) for key, value in rows if key in {"active_file", "inactive_file"})
         limits.append(max(0, limit - used))
     return min(limits, default=None)
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Begin to watch the GPU's memory anew; a process's resident peak cannot be forgotten."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory held so far: allocated on the GPU, or resident in this process."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def software(device: torch.device) -> dict[str, Any]:

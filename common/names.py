@@ -1,11 +1,15 @@
-"""Names people type: made safe as folder names, and corrected when misspelt."""
+"""Names people type: made safe as folder names, corrected when misspelt, and looked up in modules."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
 import re
 from collections.abc import Iterable
+from typing import Any
+
+from common.errors import UserError
 
 RESERVED = frozenset({"data", "published", "pretrain", "tables", "plots"})
 """Folder names that mean something else beside a suite's or a backbone's folder."""
@@ -34,3 +38,20 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if close := closest(name, known):
         return f"did you mean {' or '.join(close)}?"
     return f"known: {', '.join(known)}" if known else "there is none yet"
+
+
+def imported(target: str, kind: str) -> Any:
+    """What ``module:Name`` names.
+
+    Args:
+        target: the module, a colon, and a name in it.
+        kind: what that should be, for the message of an error.
+
+    Raises:
+        UserError: there is no such module, or no such name in it.
+    """
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{kind} {target!r} cannot be imported ({error}): is it on PYTHONPATH?") from error

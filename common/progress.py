@@ -1,4 +1,4 @@
-"""How far a child process is: one small file that it replaces and its parent reads."""
+"""How far a job is: told by whoever works, shown here, or passed on by a file that the parent reads."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import math
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 from common.files import read_json, write_text
+
+TOO_MUCH_WAITING = 0.2
+"""Share of a training's time from which waiting for data is worth a word."""
 
 
 @dataclass
@@ -21,6 +25,7 @@ class Progress:
         loss: the latest loss, where there is one.
         images_per_second: pace, where it says something.
         seconds_left: until the end of the stage, where it can be told.
+        waiting_for_data: share of the time (0 to 1) that training waits for its next batch.
     """
 
     stage: str = "training"
@@ -29,9 +34,10 @@ class Progress:
     loss: float | None = None
     images_per_second: float | None = None
     seconds_left: float | None = None
+    waiting_for_data: float | None = None
 
     def text(self) -> str:
-        """One line for people: ``train 120/400, loss 1.84, 0:42 left``."""
+        """One line for people: ``train 120/400, loss 1.84, 0:42 left``, and what to do about slow data."""
         parts = [f"{self.stage} {self.done}/{self.total}" if self.total else self.stage]
         if self.loss is not None:
             parts.append(f"loss {self.loss:.3f}")
@@ -39,11 +45,35 @@ class Progress:
             parts.append(f"{self.images_per_second:.0f} images/s")
         if self.seconds_left is not None:
             parts.append(f"{clock(self.seconds_left)} left")
+        if self.waiting_for_data is not None and self.waiting_for_data > TOO_MUCH_WAITING:
+            parts.append(f"{self.waiting_for_data:.0%} of the time waiting for data: raise num_workers")
         return ", ".join(parts)
 
 
+class Report(Protocol):
+    """Told how far a job is; cheap enough to be called at every step. Arguments as `Progress` has them."""
+
+    def __call__(
+        self,
+        stage: str,
+        done: int = 0,
+        total: int = 0,
+        loss: float | None = None,
+        *,
+        images_per_second: float | None = None,
+        seconds_left: float | None = None,
+        waiting_for_data: float | None = None,
+    ) -> None: ...
+
+
+def silent(
+    stage: str, done: int = 0, total: int = 0, loss: float | None = None, **pace: float | None
+) -> None:
+    """The `Report` of a job that nobody watches."""
+
+
 class ProgressFile:
-    """Writes states to `path`, at most five times a second, and works out the time left."""
+    """A `Report` that writes to `path`, at most five times a second, and can work out the time left."""
 
     def __init__(self, path: Path, interval: float = 0.2) -> None:
         self.path = Path(path)
@@ -51,16 +81,28 @@ class ProgressFile:
         self._stage: str | None = None
         self._stage_start = self._written = 0.0
 
-    def __call__(self, stage: str, done: int = 0, total: int = 0, loss: float | None = None) -> None:
+    def __call__(
+        self,
+        stage: str,
+        done: int = 0,
+        total: int = 0,
+        loss: float | None = None,
+        *,
+        images_per_second: float | None = None,
+        seconds_left: float | None = None,
+        waiting_for_data: float | None = None,
+    ) -> None:
         now = time.monotonic()
         if stage != self._stage:
             self._stage, self._stage_start = stage, now
         elif now - self._written < self.interval and done < total:
             return
-        left = (now - self._stage_start) / done * (total - done) if done and total else None
+        if seconds_left is None and done and total and now > self._stage_start:
+            seconds_left = (now - self._stage_start) / done * (total - done)
         self._written = now
         finite = loss if loss is not None and math.isfinite(loss) else None
-        write_text(self.path, json.dumps(asdict(Progress(stage, done, total, finite, seconds_left=left))))
+        state = Progress(stage, done, total, finite, images_per_second, seconds_left, waiting_for_data)
+        write_text(self.path, json.dumps(asdict(state)))
 
     def clear(self) -> None:
         """Remove the file: nothing is running any more."""

@@ -8,11 +8,14 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from pretraining.data.readings import Reading
 from pretraining.model import ImageTextModel
-from pretraining.objectives import ImageTextBatch
+from pretraining.objectives.base import ImageTextBatch
 
 
-def flops_per_image(model: ImageTextModel, image_size: int, batch_size: int) -> dict[str, float]:
+def flops_per_image(
+    model: ImageTextModel, reading: Reading, image_size: int, batch_size: int
+) -> dict[str, float]:
     """Floating-point operations of one training step per image, counted by PyTorch on a copy without memory.
 
     A multiply-add counts as two. ``backbone`` and ``head`` are the forward passes of the ViT and of the
@@ -20,11 +23,14 @@ def flops_per_image(model: ImageTextModel, image_size: int, batch_size: int) -> 
 
     Args:
         model: on any device; it is not changed.
+        reading: what its objective reads.
         image_size: pixels per side.
         batch_size: images of the step that is counted.
     """
     model = copy.deepcopy(model).to("meta")  # shapes alone: nothing is computed
-    batch = _blank_batch(model, image_size, batch_size).to("meta")
+    images = torch.zeros(batch_size, 3, image_size, image_size, dtype=torch.uint8)
+    fields = reading.collate([reading.blank] * batch_size)
+    batch = ImageTextBatch(images, [""] * batch_size, **fields).to("meta")
     # fused attention kernels are not counted on every device; the plain one always is
     with sdpa_kernel(SDPBackend.MATH):
         with FlopCounterMode(display=False) as forward, torch.no_grad():
@@ -37,14 +43,3 @@ def flops_per_image(model: ImageTextModel, image_size: int, batch_size: int) -> 
             model(batch)["loss"].backward()
     counts = {"backbone": backbone, "head": head, "total": step.get_total_flops()}
     return {name: value / batch_size for name, value in counts.items()}
-
-
-def _blank_batch(model: ImageTextModel, image_size: int, batch_size: int) -> ImageTextBatch:
-    batch = ImageTextBatch(
-        torch.zeros(batch_size, 3, image_size, image_size, dtype=torch.uint8), [""] * batch_size
-    )
-    if model.objective.reads == "text":
-        batch.text = torch.ones(batch_size, model.objective.text.context_length, dtype=torch.long)
-    else:
-        batch.label_rows = batch.label_classes = torch.zeros(1, dtype=torch.long)
-    return batch

@@ -18,7 +18,7 @@ from common.files import read_json, umask, write_json
 PROGRESS = Path("training", "progress.json")
 """Where a running pre-training tells how far it is, below its folder."""
 
-_MARK = "fingerprint.json"
+_FINGERPRINT = "fingerprint.json"
 _SUPERSEDED = ".superseded"
 _FINISHED = ("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv")  # in order of removal
 
@@ -32,24 +32,26 @@ def claim(out: Path, fingerprint: str) -> Path:
         UserError: ``training/`` holds what no pre-training wrote.
     """
     training = Path(out) / "training"
-    owner = read_json(training / _MARK)
+    owner = read_json(training / _FINGERPRINT)
     if owner is not None and owner != fingerprint:
         for checkpoint in training.glob("iter_*.pth"):  # unfinished, and by far the largest files
             checkpoint.unlink()
         _set_aside(out, [training])
         owner = None
     if owner is None:
-        # put in place with its mark, so that no moment leaves a folder that nobody seems to have made
+        # put in place with its fingerprint, so that no moment leaves a folder that nobody seems to have made
         Path(out).mkdir(parents=True, exist_ok=True)
-        marked = Path(tempfile.mkdtemp(prefix=".training.", dir=out))
+        claimed = Path(tempfile.mkdtemp(prefix=".training.", dir=out))
         try:
-            write_json(marked / _MARK, fingerprint)
-            marked.chmod(0o777 & ~umask())
+            write_json(claimed / _FINGERPRINT, fingerprint)
+            claimed.chmod(0o777 & ~umask())
             with suppress(OSError):  # it is there and not empty
-                os.rename(marked, training)
+                os.rename(claimed, training)
         finally:
-            shutil.rmtree(marked, ignore_errors=True)
-        if read_json(training / _MARK) != fingerprint:  # which another process of this run may have written
+            shutil.rmtree(claimed, ignore_errors=True)
+        if (
+            read_json(training / _FINGERPRINT) != fingerprint
+        ):  # which another process of this run may have written
             raise UserError(
                 f"{training} was not made by a pre-training: move it away, or name another --out folder"
             )

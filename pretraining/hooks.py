@@ -1,28 +1,21 @@
-"""What the Runner does around each step: resuming, counting the cost, telling how it goes."""
+"""What pre-training does around each step beside what every training does."""
 
 from __future__ import annotations
 
 import csv
-import math
-import resource
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
+from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from common.errors import UserError
 from common.files import replacing
-from pretraining.objectives import ImageTextBatch
-
-
-class TrainingFailed(RuntimeError):
-    """Training cannot go on; the message says at which step and why."""
+from common.training.hooks import CostHook
+from pretraining.objectives.base import ImageTextBatch
 
 
 class MeanLoss(BaseMetric):
@@ -37,105 +30,50 @@ class MeanLoss(BaseMetric):
         return {name: sum(r[name] for r in results) / len(results) for name in results[0]}
 
 
-class ResumeHook(Hook):
-    """Makes a resumed run the run it would have been: stream position and random state.
+class StreamPositionHook(Hook):
+    """Takes the stream of a resumed run up where it was.
 
     Works with ``fast_forward_on_resume=True``, which keeps MMEngine from decoding the past of the stream.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self) -> None:
-        self._rng_state: torch.Tensor | None = None
-
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        checkpoint["torch_rng_state"] = torch.get_rng_state()
-
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        self._rng_state = checkpoint.get("torch_rng_state")
-
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         runner.train_dataloader.dataset.start = runner.iter
 
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        # not earlier: making the loader's iterator draws from the generator, too
-        if self._rng_state is not None:
-            torch.set_rng_state(self._rng_state.cpu())
-            self._rng_state = None
 
-
-class CostHook(Hook):
-    """Counts what training costs; the counts travel in checkpoints, so a resumed run tells the whole cost.
-
-    Time is of training including waiting for data and saving, without validation.
+class PairsCostHook(CostHook):
+    """Counts the cost of the loaders' processes, too, and what could not be read.
 
     Attributes:
-        seconds: on the wall.
         cpu_seconds: of all cores, in this process and in its loaders.
-        data_seconds: of `seconds`, waiting for the next batch (`WaitHook`).
         skipped: samples that could not be read, by what was wrong.
-    """
 
-    priority = "HIGH"
+    Raises:
+        UserError: more than a tenth of the samples cannot be read.
+    """
 
     def __init__(self) -> None:
-        self.seconds = self.cpu_seconds = self.data_seconds = 0.0
-        self.steps = 0
+        super().__init__()
         self.skipped: Counter[str] = Counter()
 
-    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        for name, value in checkpoint.get("cost", {}).items():
-            setattr(self, name, Counter(value) if name == "skipped" else value)
+    def counts(self) -> dict[str, Any]:
+        return super().counts() | {"skipped": dict(self.skipped)}
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        names = ("seconds", "cpu_seconds", "data_seconds", "steps")
-        checkpoint["cost"] = {name: getattr(self, name) for name in names} | {"skipped": dict(self.skipped)}
-
-    def before_train(self, runner: Any) -> None:
-        self.start_clocks()
-
-    def start_clocks(self) -> None:
-        """Count from now on."""
-        self._clock = self.waiting_since = time.perf_counter()
-        self._cpu_clock = time.process_time()
-
-    def before_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: ImageTextBatch | None = None
-    ) -> None:
-        self.data_seconds += time.perf_counter() - self.waiting_since
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        super().after_load_checkpoint(runner, checkpoint)
+        self.skipped = Counter(self.skipped)
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: ImageTextBatch | None = None, outputs: Any = None
+        self, runner: Runner, batch_idx: int, data_batch: ImageTextBatch | None = None, outputs: Any = None
     ) -> None:
-        now, cpu = time.perf_counter(), time.process_time()
-        self.seconds += now - self._clock
-        self.cpu_seconds += cpu - self._cpu_clock + (data_batch.loader_cpu_seconds if data_batch else 0.0)
-        self._clock, self._cpu_clock = now, cpu
-        self.steps += 1
-        if data_batch is not None and data_batch.skipped:
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if data_batch is None:
+            return
+        self.cpu_seconds += data_batch.loader_cpu_seconds
+        if data_batch.skipped:
             self.skipped.update(data_batch.skipped)
             _refuse_rotten_data(self.skipped, (runner.iter + 1) * len(data_batch.captions))
-
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        self.start_clocks()
-
-
-class WaitHook(Hook):
-    """Notes when a step is over, averaging, logging and saving included: then the loader is waited for.
-
-    Args:
-        cost: the hook that counts the waiting.
-    """
-
-    priority = "LOWEST"
-
-    def __init__(self, cost: CostHook) -> None:
-        self.cost = cost
-
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self.cost.waiting_since = time.perf_counter()
 
 
 def _refuse_rotten_data(skipped: Counter[str], samples: int) -> None:
@@ -148,54 +86,26 @@ def _refuse_rotten_data(skipped: Counter[str], samples: int) -> None:
         )
 
 
-def forget_peak_memory(device: torch.device) -> None:
-    """Begin to watch the GPU's memory anew; a process's resident peak cannot be forgotten."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """Most memory held so far: allocated on the GPU, or resident in this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 class HistoryHook(Hook):
-    """Writes ``history.csv`` (some sixty rows or more, and one per validation) and tells the progress.
+    """Writes ``history.csv``: some sixty rows or more, and one per validation.
 
     Columns: step, samples, seconds, lr, loss, val_loss, and the objective's further scalars.
 
     Args:
         path: the csv.
         batch_size: samples per step over all processes.
-        iterations: steps of the whole run.
         cost: the hook that holds the clock.
-        tell: called about once a second with where the run is.
     """
 
     priority = "NORMAL"
 
-    def __init__(
-        self,
-        path: Path,
-        batch_size: int,
-        iterations: int,
-        cost: CostHook,
-        tell: Callable[[dict[str, Any]], None],
-    ) -> None:
+    def __init__(self, path: Path, batch_size: int, cost: CostHook) -> None:
         self.path = path
         self.batch_size = batch_size
-        self.iterations = iterations
         self.cost = cost
-        self.tell = tell
-        self.interval = max(1, min(iterations // 60, 100))
         self.rows: list[dict[str, float]] = []
-        self._told = 0.0
-        self._pace: list[tuple[float, int]] = []
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         if runner.iter and self.path.is_file():
             with self.path.open(newline="", encoding="utf-8") as file:
                 rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
@@ -204,39 +114,22 @@ class HistoryHook(Hook):
             self.rows = [row for row in rows if row["step"] <= runner.iter]
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        step = batch_idx + 1
-        scalars = {name: float(value.detach()) for name, value in (outputs or {}).items()}
-        if not math.isfinite(scalars["loss"]):
-            raise TrainingFailed(f"the loss is {scalars['loss']} at step {step}: lower the learning rate")
-        row = {
-            "step": step,
-            "samples": step * self.batch_size,
-            "seconds": round(self.cost.seconds, 3),
-            "lr": runner.optim_wrapper.get_lr()["lr"][0],
-            **scalars,
-        }
-        if step % self.interval == 0 or step == self.iterations:
-            self.rows.append(row)
-        now = time.monotonic()
-        self._pace = [*self._pace[-50:], (self.cost.seconds, step)]
-        if now - self._told > 1 or step == self.iterations:
-            self._told = now
-            (then, first), (latest, last) = self._pace[0], self._pace[-1]
-            per_step = (latest - then) / max(last - first, 1) or latest
-            self.tell(
+        step = runner.iter + 1
+        interval = max(1, min(runner.max_iters // 60, 100))
+        if step % interval == 0 or step == runner.max_iters:
+            self.rows.append(
                 {
-                    "done": step,
-                    "total": self.iterations,
-                    "loss": row["loss"],
-                    "images_per_second": self.batch_size / per_step,
-                    "seconds_left": per_step * (self.iterations - step),
-                    "waiting_for_data": self.cost.data_seconds / max(self.cost.seconds, 1e-9),
+                    "step": step,
+                    "samples": step * self.batch_size,
+                    "seconds": round(self.cost.seconds, 3),
+                    "lr": runner.optim_wrapper.get_lr()["lr"][0],
+                    **{name: float(value.detach()) for name, value in (outputs or {}).items()},
                 }
             )
 
-    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         values = {name.replace("val/", "val_"): value for name, value in (metrics or {}).items()}
         if self.rows and self.rows[-1]["step"] == runner.iter:
             self.rows[-1].update(values)
@@ -244,10 +137,10 @@ class HistoryHook(Hook):
             self.rows.append({"step": runner.iter, "samples": runner.iter * self.batch_size, **values})
         self.write()
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self.write()
 
-    def after_train(self, runner: Any) -> None:
+    def after_train(self, runner: Runner) -> None:
         self.write()
 
     @property
@@ -257,7 +150,9 @@ class HistoryHook(Hook):
         return next(filter(None, found), {})
 
     def write(self) -> None:
-        """Write the rows collected so far, all columns that any row has."""
+        """Write the rows collected so far, all columns that any row has; one process does."""
+        if not is_main_process():
+            return
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with replacing(self.path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)

@@ -7,7 +7,7 @@ from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor
 
 from backbones.vit import ViT
-from pretraining.objectives import ImageTextBatch, Objective
+from pretraining.objectives.base import ImageTextBatch, Objective
 
 
 class _ToDevice(BaseDataPreprocessor):

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
+from common.configs import read_config
 from common.digest import digest, file_digest
 from common.errors import UserError
+from pretraining.objectives import objective_type
 
 PROTOCOL = 2
 
@@ -81,17 +83,11 @@ def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe
     Raises:
         UserError: the file is missing, is no config, or has an unknown or impossible value.
     """
-    from mmengine.config import Config
-
     if not Path(config).is_file():
         raise UserError(f"{config} does not exist: task_configs/pretraining holds the configs of the suite")
-    try:
-        loaded = Config.fromfile(str(config))
-        if overrides:
-            loaded.merge_from_dict({key.removeprefix("+"): value for key, value in overrides.items()})
-        values = loaded.to_dict()
-    except Exception as error:  # a config is code: whatever it raises is for its author
-        raise UserError(f"{config} is no readable config ({type(error).__name__}: {error})") from error
+    # with a plus, because a recipe has fields that its config need not name; a misspelt one is found below
+    added = {f"+{key.removeprefix('+')}": value for key, value in (overrides or {}).items()}
+    values = read_config(Path(config), added).to_dict()
     try:
         return Recipe(**{key: value for key, value in values.items() if not key.startswith("_")})
     except ValidationError as error:
@@ -105,16 +101,19 @@ def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe
 def fingerprint(recipe: Recipe, pairs: Path) -> str:
     """Digest of what decides the outcome: the recipe's content, the data, the protocol version.
 
-    The data count by the names and sizes of their shards and, where labels are learned, by the vocabulary.
+    The data count by the names and sizes of their shards, and by what else the objective reads of them.
+
+    Raises:
+        UserError: the objective is unknown.
     """
     pairs = Path(pairs)
     shards = sorted(pairs.rglob("*.tar"))
     data: dict[str, Any] = {
         "shards": [[shard.relative_to(pairs).as_posix(), shard.stat().st_size] for shard in shards]
     }
-    vocabulary = pairs / "vocabulary.csv"
-    if recipe.objective.get("type") == "catlip" and vocabulary.is_file():
-        data["vocabulary"] = file_digest(vocabulary)
+    for name in objective_type(recipe.objective.get("type")).files:
+        if (pairs / name).is_file():
+            data[Path(name).stem] = file_digest(pairs / name)
     content = recipe.model_dump(mode="json", exclude=RUN_FIELDS)
     return digest({"protocol": PROTOCOL, "recipe": content, "data": data})
 

@@ -34,10 +34,10 @@ def command(
     from rich.console import Console
 
     from benchmark.running.console import Display, say
-    from benchmark.running.preparation import find_shards
     from common.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
     from common.errors import UserError
     from common.interrupt import stoppable
+    from pretraining.data.shards import pair_splits
     from pretraining.recipe import finished, load_recipe
 
     path, values = find_config(config), parse_overrides(overrides)
@@ -56,7 +56,7 @@ def command(
             f"{recipe.samples:,} samples in {recipe.iterations:,} steps, written to {folder}", markup=False
         )
         return
-    find_shards(places["pairs"])
+    pair_splits(places["pairs"])
     if finished(path, folder, places, values):
         say(f"{folder} is finished already", console)
         return

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmark.demo_data.art import OPENMOJI
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
-from benchmark.demo_data.parallel import Workers
 from benchmark.demo_data.scenes import Layout, compose
 from benchmark.demo_data.spec import DemoSpec
 from benchmark.demo_data.streams import deck, stream
+from common.processes import Workers
 
 #: Size of the object as a share of the image's side.
 SMALLEST, LARGEST = 0.42, 0.80

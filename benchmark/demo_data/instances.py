@@ -12,10 +12,10 @@ import numpy as np
 
 from benchmark.demo_data.art import OPENMOJI
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
-from benchmark.demo_data.parallel import Workers
 from benchmark.demo_data.scenes import Layout, Scene, compose
 from benchmark.demo_data.spec import DemoSpec
 from benchmark.demo_data.streams import deck, stream
+from common.processes import Workers
 
 #: Width and height of images, in pixels, both ends included.
 WIDTHS, HEIGHTS = (144, 192), (112, 144)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from benchmark.demo_data.art import TWEMOJI
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
-from benchmark.demo_data.parallel import Workers
 from benchmark.demo_data.scenes import Layout, compose
 from benchmark.demo_data.spec import DemoSpec
 from benchmark.demo_data.streams import deck, stream
 from benchmark.demo_data.text import caption
+from common.processes import Workers
 
 #: Chance of 1, 2, 3, 4 and 5 objects: 1 to 3 is what a small network learns from in minutes.
 OBJECT_COUNTS = (0.30, 0.32, 0.22, 0.10, 0.06)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmark.demo_data.spec import DRAWING_VERSION, PART_FIELDS, DemoSpec
 from common.errors import UserError
 from common.files import read_json, write_json, write_text
-
-Progress = Callable[[str, int, int], None]
+from common.progress import Report, silent
 
 #: Left in every part's folder: what it was drawn from.
 PART_RECORD = "drawn.json"
@@ -39,9 +39,7 @@ project.
 """
 
 
-def prepare(
-    root: Path, spec: DemoSpec, progress: Progress | None = None, *, workers: int | None = None
-) -> Path:
+def prepare(root: Path, spec: DemoSpec, report: Report = silent, *, workers: int | None = None) -> Path:
     """Draw the demo data into ``root``, unless it is there already.
 
     Every part (pairs, classification, coco, ade20k) is drawn in a temporary folder beside its destination and
@@ -53,8 +51,8 @@ def prepare(
     Args:
         root: folder of the data; created when missing.
         spec: sizes and seed.
-        progress: called with (part, done, total) as samples are drawn; a part that replaces an older one is
-            called "<part> (settings changed: drawn again)".
+        report: told the part and its samples as they are drawn; a part that replaces an older one is called
+            "<part> (settings changed: drawn again)".
         workers: drawing processes, default one per core; has no influence on the bytes.
 
     Returns:
@@ -71,13 +69,13 @@ def prepare(
     root.mkdir(parents=True, exist_ok=True)
     with _lock(root):
         if not _is_prepared(root, spec):  # another process may have finished while this one waited
-            _draw_missing(root, spec, progress or (lambda part, done, total: None), workers)
+            _draw_missing(root, spec, report, workers)
     return root
 
 
-def _draw_missing(root: Path, spec: DemoSpec, progress: Progress, workers: int | None) -> None:
+def _draw_missing(root: Path, spec: DemoSpec, report: Report, workers: int | None) -> None:
     from benchmark.demo_data import classification, instances, pairs, semantic
-    from benchmark.demo_data.parallel import Workers
+    from common.processes import Workers
 
     drawers = {
         "pairs": pairs.draw,
@@ -94,14 +92,14 @@ def _draw_missing(root: Path, spec: DemoSpec, progress: Progress, workers: int |
             )
     # From here on the folder is unfinished, whatever happens to this process.
     (root / ROOT_RECORD).unlink(missing_ok=True)
-    with Workers(workers) as pool:
+    with Workers(workers, fork=True) as pool:  # the children only run NumPy and Pillow
         for name, draw in drawers.items():
             if read_json(root / name / PART_RECORD) == _part_record(spec, name):
                 continue
             label = f"{name} (settings changed: drawn again)" if (root / name).exists() else name
             temporary = _temporary(root, name)
             temporary.mkdir()
-            draw(temporary, spec, pool, lambda done, total, label=label: progress(label, done, total))
+            draw(temporary, spec, pool, partial(report, label))
             write_json(temporary / PART_RECORD, _part_record(spec, name))
             if (root / name).exists():
                 os.rename(root / name, _replaced(root, name))

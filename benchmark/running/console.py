@@ -95,9 +95,11 @@ class Line:
             self._printed = time.monotonic()
             self._display.line(f"{self.label}: {state.text()}")
 
-    def report(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Show a state of work that runs in this process."""
-        self.update(State(stage, done, total))
+    def report(
+        self, stage: str, done: int = 0, total: int = 0, loss: float | None = None, **pace: float | None
+    ) -> None:
+        """Show a state of work that runs in this process: a `common.progress.Report`."""
+        self.update(State(stage, done, total, loss, **pace))
 
     def finish(self, text: str) -> None:
         """Replace the live line by one that stays."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmark.running.console import Display
 from benchmark.suites.suite import Suite
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.names import suggest
-
-if TYPE_CHECKING:
-    from pretraining.labels.sidecars import LabelSummary
 
 
 def prepare_suite(suite: Suite, display: Display) -> None:
@@ -75,13 +71,15 @@ def label_pairs(pairs: Path, vocabulary: dict[str, Any], display: Display) -> No
     Raises:
         UserError: the folder holds no shards.
     """
-    train, others = find_shards(pairs)
+    from pretraining.data.shards import pair_splits
+
+    train, val = pair_splits(pairs)
     stamp = pairs / "labelled.json"
     state = {
         "vocabulary": vocabulary,
         "shards": [
             [shard.relative_to(pairs).as_posix(), shard.stat().st_size, shard.stat().st_mtime_ns]
-            for shard in train + others
+            for shard in train + val
         ],
     }
     known = read_json(stamp)
@@ -92,7 +90,7 @@ def label_pairs(pairs: Path, vocabulary: dict[str, Any], display: Display) -> No
     from pretraining.labels.sidecars import sidecar_path
     from pretraining.labels.vocabulary import Vocabulary
 
-    label(train + others, None, display)
+    label(train + val, None, display)
     counted = Vocabulary.count([sidecar_path(shard) for shard in train], **vocabulary)
     counted.save(pairs / "vocabulary.csv")
     display.line(f"{pairs / 'vocabulary.csv'}: {len(counted):,} synsets")
@@ -104,31 +102,11 @@ def label(shards: list[Path], out: Path | None, display: Display) -> None:
     from pretraining.labels.sidecars import label_shards
 
     job = display.job("label captions")
-    start = time.monotonic()
-
-    def progress(shard: Path, so_far: LabelSummary) -> None:
-        job.report(f"{_pace(so_far, start)}files", so_far.files, len(shards))
-
     try:
-        summary = label_shards(shards, out=out, progress=progress)
+        summary = label_shards(shards, out=out, report=job.report)
     finally:
         job.drop()
     first, *others = summary.lines()
-    job.finish(f"{_pace(summary, start)}{first}")
+    job.finish(f"{summary.pace}{first}")
     for line in others:
         display.line(line)
-
-
-def _pace(summary: LabelSummary, start: float) -> str:
-    """``12,345 captions/s, ``; nothing where every file was labelled before."""
-    rate = summary.labelled_now / max(time.monotonic() - start, 1e-9)
-    return f"{rate:,.0f} captions/s, " if rate else ""
-
-
-def find_shards(pairs: Path) -> tuple[list[Path], list[Path]]:
-    """Training shards, and the other shards that want labels too."""
-    check_folder("pairs", pairs)
-    train = sorted((pairs / "train").glob("*.tar")) or sorted(pairs.glob("*.tar"))
-    if not train:
-        raise UserError(f"{pairs} holds no shards: expected train/*.tar or *.tar (WebDataset)")
-    return train, sorted((pairs / "val").glob("*.tar"))

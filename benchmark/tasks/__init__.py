@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from common.errors import UserError
-from common.names import suggest
+from common.names import imported, suggest
 
 if TYPE_CHECKING:
     from benchmark.tasks.base import Task
@@ -67,18 +66,10 @@ def task_type(name: str) -> TaskType:
         return TASKS[name]
     if ":" not in name:
         raise UserError(f"unknown task type {name!r}: {suggest(name, TASKS)} (or module:Class of your own)")
-    task = _import(name)
+    task = imported(name, "task type")
     return TaskType(name, int(task.protocol), tuple(task.config_keys), dict(task.axes))
 
 
 def load_task(name: str) -> Task:
     """Import a kind of task (this may import torch) and make one."""
-    return _import(task_type(name).target)()
-
-
-def _import(target: str) -> type[Task]:
-    module, _, attribute = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"task type {target!r} cannot be imported ({error}): is it on PYTHONPATH?") from error
+    return imported(task_type(name).target, "task type")()

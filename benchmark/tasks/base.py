@@ -6,21 +6,16 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.records.schema import Metric
+from common.progress import Report
 
 if TYPE_CHECKING:
     import pandas
     from mmengine.config import Config
 
     from backbones.vit import ViT
-
-
-class Report(Protocol):
-    """Tells the parent process how far the task is; cheap enough to be called at every step."""
-
-    def __call__(self, stage: str, done: int = 0, total: int = 0, loss: float | None = None) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import copy
-import math
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
-from benchmark.tasks.base import Report, TaskContext
+from benchmark.tasks.base import TaskContext
 from common.errors import UserError
 from common.files import replacing
 from common.names import suggest
+from common.progress import Report
 from common.training import accumulation
+from common.training.checkpoints import forget_checkpoints
+from common.training.hooks import CostHook, ProgressHook, WaitHook
 from common.training.runner import ResumableRunner
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -54,7 +53,6 @@ def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
     cfg.randomness = {"seed": context.seed, **cfg.get("randomness", {})}
     cfg.resume = True
     cfg.load_from = None
-    cfg.launcher = "pytorch" if "LOCAL_RANK" in os.environ else "none"
     cfg.batch_per_step = accumulation.accumulate(cfg)
     return cfg
 
@@ -70,7 +68,7 @@ def datasets(cfg: Config) -> Iterator[Any]:
         yield dataset
 
 
-def train(cfg: Config, report: Report) -> Runner:
+def train(cfg: Config, report: Report) -> ResumableRunner:
     """Train, from the last checkpoint if an earlier attempt left one, and return the runner, ready to test.
 
     Raises:
@@ -78,7 +76,9 @@ def train(cfg: Config, report: Report) -> Runner:
             removed, so that nobody resumes from them.
     """
     runner = ResumableRunner.from_cfg(cfg)
-    runner.register_hook(ProgressHook(report), priority="VERY_HIGH")
+    cost = CostHook()
+    for hook in (cost, WaitHook(cost), ProgressHook(report, cost, cfg.batch_per_step)):
+        runner.register_hook(hook)
     try:
         runner.train()
     except FloatingPointError:
@@ -87,7 +87,7 @@ def train(cfg: Config, report: Report) -> Runner:
     return runner
 
 
-def scale(runner: Runner) -> dict[str, int]:
+def scale(runner: ResumableRunner) -> dict[str, int]:
     """How large the training was, for the record's details.
 
     Returns:
@@ -101,28 +101,15 @@ def scale(runner: Runner) -> dict[str, int]:
     }
 
 
-def finish(runner: Runner, out: Path, keep_weights: bool) -> None:
-    """Remove the checkpoints of a tested model; keep ``model.pth`` (weights alone, averaged ones where the
-    config
-    averages) if asked to."""
-    import torch
+def finish(runner: ResumableRunner, out: Path, keep_weights: bool) -> None:
+    """Remove the checkpoints of a tested model; keep ``model.pth`` if asked to.
 
+    It holds the weights alone, averaged ones where the config averages.
+    """
     if keep_weights:
-        average = next((hook.ema_model.module for hook in runner.hooks if hasattr(hook, "ema_model")), None)
-        model = average if average is not None else getattr(runner.model, "module", runner.model)
         with replacing(out / "model.pth") as temporary:
-            torch.save({"state_dict": model.state_dict()}, temporary)
+            torch.save({"state_dict": runner.trained_model.state_dict()}, temporary)
     forget_checkpoints(Path(runner.work_dir))
-
-
-def forget_checkpoints(work_dir: Path) -> None:
-    """Remove the checkpoints of a training, the pointer to the last one first."""
-    (work_dir / "last_checkpoint").unlink(missing_ok=True)
-    for path in work_dir.glob("*.pth"):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def set_everywhere(node: Any, key: str, value: Any, where: Callable[[Any], bool] = lambda node: True) -> None:
@@ -135,30 +122,3 @@ def set_everywhere(node: Any, key: str, value: Any, where: Callable[[Any], bool]
     elif isinstance(node, list | tuple):
         for child in node:
             set_everywhere(child, key, value, where)
-
-
-class ProgressHook(Hook):
-    """Tells the parent process where the training is, and ends it as soon as a loss is not finite."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        loss = outputs["loss"].item()
-        iteration = runner.iter + 1
-        if not math.isfinite(loss):
-            parts = ", ".join(f"{name} {value.item():g}" for name, value in outputs.items() if "loss" in name)
-            raise FloatingPointError(f"the loss is {loss} at iteration {iteration} ({parts})")
-        self.report("training", iteration, runner.max_iters, loss)
-
-    def after_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self.report("validation", batch_idx + 1, len(runner.val_dataloader))
-
-    def after_test_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        self.report("test", batch_idx + 1, len(runner.test_dataloader))

@@ -1,1 +1,1 @@
-"""The one way to MMEngine's Runner: resuming, launching, averaging, counting, for whoever trains."""
+"""The one way to MMEngine's Runner: launching, resuming, averaging, counting, telling, for whoever trains."""

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice, pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.files import replacing
 from common.machine import cores
+from common.processes import Workers
+from common.progress import Report, silent
 from pretraining.labels import arrays as synset_arrays
 from pretraining.labels import captions, synsets
 from pretraining.labels.sources import GIVE_FILES, SIDECAR_SUFFIX, Sample, read_captions, stem_of
@@ -64,7 +64,8 @@ class LabelSummary:
         bad: samples without a usable caption.
         problems: the first of them, as "file: key: problem".
         unknown: words that are no noun of WordNet, with their counts over the first 500 captions of each
-        file.
+            file.
+        seconds: that it took.
     """
 
     files: int = 0
@@ -76,6 +77,7 @@ class LabelSummary:
     bad: int = 0
     problems: list[str] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
 
     def add(self, facts: dict[str, Any], reused: bool) -> None:
         """Takes in what one sidecar says of itself (``read_facts``)."""
@@ -93,6 +95,12 @@ class LabelSummary:
     def labels_per_caption(self) -> float:
         """Mean number of synsets of a caption."""
         return self.labels / self.captions if self.captions else 0.0
+
+    @property
+    def pace(self) -> str:
+        """``12,345 captions/s, ``; nothing where every file was labelled before."""
+        rate = self.labelled_now / max(self.seconds, 1e-9)
+        return f"{rate:,.0f} captions/s, " if rate else ""
 
     def lines(self) -> list[str]:
         """The summary in words, line by line."""
@@ -136,7 +144,7 @@ def label_shards(
     shards: Sequence[Path],
     out: Path | None = None,
     workers: int | None = None,
-    progress: Callable[[Path, LabelSummary], None] | None = None,
+    report: Report = silent,
 ) -> LabelSummary:
     """Writes the sidecar of every file that has none or a stale one.
 
@@ -149,7 +157,7 @@ def label_shards(
         out: folder for the sidecars (made if missing); without it they go beside the files.
         workers: processes. Without it one per core, but no more than one per 256 MiB; a single one is this
         one.
-        progress: called after each file with it and the counts so far.
+        report: told of every file once it is labelled, with how many captions a second that takes.
 
     Returns:
         Counts over all files, old and new.
@@ -163,14 +171,17 @@ def label_shards(
     if out is not None:
         Path(out).mkdir(parents=True, exist_ok=True)
     summary, failures = LabelSummary(), []
-    for shard, outcome in _outcomes(shards, out, workers or _default_workers(shards)):
-        if isinstance(outcome, UserError):
-            failures.append(outcome)
-            continue
-        facts, reused = outcome
-        summary.add(facts, reused)
-        if progress is not None:
-            progress(shard, summary)
+    start = time.monotonic()
+    # not forked, because whoever calls may have loaded PyTorch
+    with Workers(min(workers or _default_workers(shards), len(shards))) as pool:
+        for outcome in pool.map(partial(_label_shard, out=out), shards, chunk=1):
+            if isinstance(outcome, UserError):
+                failures.append(outcome)
+                continue
+            facts, reused = outcome
+            summary.add(facts, reused)
+            summary.seconds = time.monotonic() - start
+            report(f"{summary.pace}files", summary.files, len(shards))
     if failures:
         more = f" ({len(failures) - 1} more files are bad)" if len(failures) > 1 else ""
         raise UserError(f"{failures[0]}{more}; {summary.files} of {len(shards)} files are labelled")
@@ -200,27 +211,6 @@ def _default_workers(shards: list[Path]) -> int:
 Outcome = tuple[dict[str, Any], bool] | UserError
 
 
-def _outcomes(shards: list[Path], out: Path | None, workers: int) -> Iterator[tuple[Path, Outcome]]:
-    if (workers := min(workers, len(shards))) == 1:
-        for shard in shards:
-            yield shard, _label_shard(shard, out)
-        return
-    # spawned, because the forked child of a process with threads (PyTorch's, say) may hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        remaining = iter(shards)
-        waiting: dict[Future[Outcome], Path] = {}
-        try:
-            while True:
-                for shard in islice(remaining, 4 * workers - len(waiting)):
-                    waiting[pool.submit(_label_shard, shard, out)] = shard
-                if not waiting:
-                    break
-                for done in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    yield waiting.pop(done), done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def _label_shard(shard: Path, out: Path | None) -> Outcome:
     """Labels one file unless its sidecar fits: what the sidecar says, and whether it was there."""
     try:
@@ -240,31 +230,27 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
     facts = {"protocol": PROTOCOL, "count": 0, "unlabelled": 0, "labels": 0, "bad": 0, "problems": []}
     stamp, clock = _stamp(shard), time.process_time()
     hasher, unknown = hashlib.sha256(), Counter()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            while block := list(islice(samples, _BLOCK)):
-                _update_digest(hasher, block)
-                keys = [key for key, caption, _ in block if caption is not None]
-                texts = [caption for _, caption, _ in block if caption is not None]
-                ends, values = synset_arrays.label_arrays(texts)
-                unknown.update(_unknown_words(texts[: max(0, _SAMPLED_CAPTIONS - facts["count"])]))
-                problems = [f"{shard}: {key}: {problem}" for key, _, problem in block if problem]
-                facts["count"] += len(texts)
-                facts["unlabelled"] += int((ends[1:] == ends[:-1]).sum())
-                facts["labels"] += len(values)
-                facts["bad"] += len(problems)
-                facts["problems"] += problems[: _NAMED_PROBLEMS - len(facts["problems"])]
-                lists = pyarrow.ListArray.from_arrays(ends, values)
-                writer.write_table(
-                    pyarrow.table([pyarrow.array(keys, pyarrow.string()), lists], schema=schema)
-                )
-            facts["seconds"] = round(time.process_time() - clock, 6)
-            facts |= {"captions": hasher.hexdigest()[:32], "unknown": dict(unknown.most_common(100)), **stamp}
-            writer.add_key_value_metadata({_METADATA: json.dumps(facts)})
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(target) as temporary,
+        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        while block := list(islice(samples, _BLOCK)):
+            _update_digest(hasher, block)
+            keys = [key for key, caption, _ in block if caption is not None]
+            texts = [caption for _, caption, _ in block if caption is not None]
+            ends, values = synset_arrays.label_arrays(texts)
+            unknown.update(_unknown_words(texts[: max(0, _SAMPLED_CAPTIONS - facts["count"])]))
+            problems = [f"{shard}: {key}: {problem}" for key, _, problem in block if problem]
+            facts["count"] += len(texts)
+            facts["unlabelled"] += int((ends[1:] == ends[:-1]).sum())
+            facts["labels"] += len(values)
+            facts["bad"] += len(problems)
+            facts["problems"] += problems[: _NAMED_PROBLEMS - len(facts["problems"])]
+            lists = pyarrow.ListArray.from_arrays(ends, values)
+            writer.write_table(pyarrow.table([pyarrow.array(keys, pyarrow.string()), lists], schema=schema))
+        facts["seconds"] = round(time.process_time() - clock, 6)
+        facts |= {"captions": hasher.hexdigest()[:32], "unknown": dict(unknown.most_common(100)), **stamp}
+        writer.add_key_value_metadata({_METADATA: json.dumps(facts)})
     return facts
 
 

@@ -1,11 +1,57 @@
-"""Pre-training objectives, one file each, by the name configs use."""
+"""Pre-training objectives, one file each, by the name configs use. Light: imported when one is trained."""
 
 from __future__ import annotations
 
-from pretraining.objectives.base import ImageTextBatch, Objective
-from pretraining.objectives.catlip import CatLIP
-from pretraining.objectives.clip import CLIP
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-OBJECTIVES: dict[str, type[Objective]] = {objective.name: objective for objective in (CatLIP, CLIP)}
+from common.errors import UserError
+from common.names import imported, suggest
 
-__all__ = ["CLIP", "OBJECTIVES", "CatLIP", "ImageTextBatch", "Objective"]
+if TYPE_CHECKING:
+    from pretraining.objectives.base import Objective
+
+
+@dataclass(frozen=True)
+class ObjectiveType:
+    """What must be known of an objective without importing it, which takes torch.
+
+    Attributes:
+        target: ``module:Class`` of the implementation, a subclass of `pretraining.objectives.base.Objective`.
+        files: what its reading says under this name: files that the fingerprint of a recipe covers.
+    """
+
+    target: str
+    files: tuple[str, ...] = ()
+
+
+OBJECTIVES = {
+    "catlip": ObjectiveType("pretraining.objectives.catlip:CatLIP", files=("vocabulary.csv",)),
+    "clip": ObjectiveType("pretraining.objectives.clip:CLIP"),
+}
+
+
+def objective_type(name: str | None) -> ObjectiveType:
+    """Look up an objective.
+
+    Args:
+        name: a key of `OBJECTIVES`, or ``module:Class`` of somebody else's `Objective`.
+
+    Raises:
+        UserError: no such objective.
+    """
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    if ":" not in str(name):
+        known = suggest(str(name), OBJECTIVES)
+        raise UserError(f"unknown objective {name!r}: {known} (or module:Class of your own)")
+    return ObjectiveType(name, imported(name, "objective").reads.files)
+
+
+def load_objective(name: str | None) -> type[Objective]:
+    """Import an objective.
+
+    Raises:
+        UserError: no such objective.
+    """
+    return imported(objective_type(name).target, "objective")

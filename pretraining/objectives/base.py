@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from backbones.vit import SynsetClassifier, Tokens
+from pretraining.data.readings import Reading
+from pretraining.labels.vocabulary import Vocabulary
 
 
 @dataclass
@@ -21,6 +24,7 @@ class ImageTextBatch:
         text: [B, L] BPE tokens, for objectives that read text.
         label_rows, label_classes: [P] and [P]: the P positive (image, class) pairs. Labels travel as pairs,
             because a dense [B, V] target would be a thousand times larger than what it says.
+        extras: tensors by name, for objectives that read something else.
         skipped: unreadable samples left out since the last batch, by what was wrong.
         loader_cpu_seconds: CPU time it took in a process of its own; 0 where training loads for itself.
     """
@@ -30,33 +34,37 @@ class ImageTextBatch:
     text: Tensor | None = None
     label_rows: Tensor | None = None
     label_classes: Tensor | None = None
+    extras: dict[str, Tensor] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     loader_cpu_seconds: float = 0.0
 
     def to(self, device: torch.device | str) -> ImageTextBatch:
         """The same batch with its tensors on another device."""
-        moved = {
-            name: value.to(device, non_blocking=True)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return ImageTextBatch(**{**vars(self), **moved})
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> ImageTextBatch:
-        pinned = {name: value.pin_memory() for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return ImageTextBatch(**{**vars(self), **pinned})
+        """The same batch in memory that a GPU copies from while it computes."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> ImageTextBatch:
+        changed = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        extras = {name: change(value) for name, value in self.extras.items()}
+        return replace(self, **changed, extras=extras)
 
 
 class Objective(nn.Module):
     """Base of all objectives.
 
+    The constructor's first argument is the width of the ViT's tokens. The others are the recipe's options,
+    and what its reading found in the data.
+
     Class attributes:
-        name: as it appears in configs and tables.
-        reads: what batches must hold: ``synsets`` (label pairs) or ``text`` (BPE tokens).
+        name: as it appears in tables.
+        reads: what is read of the pairs, and how it is collated into batches.
     """
 
     name: ClassVar[str]
-    reads: ClassVar[str]
+    reads: ClassVar[type[Reading]] = Reading
 
     def forward(self, tokens: Tokens, batch: ImageTextBatch) -> dict[str, Tensor]:
         """The loss of a batch.
@@ -70,8 +78,8 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
-    def synset_classifier(self, synsets: tuple[int, ...]) -> SynsetClassifier | None:
-        """The classifier to save with the backbone, for objectives that learn one."""
+    def synset_classifier(self, vocabulary: Vocabulary | None) -> SynsetClassifier | None:
+        """The classifier to save with the backbone, for objectives that learn one of this vocabulary."""
         return None
 
     def cost_inputs(self) -> dict[str, Any]:

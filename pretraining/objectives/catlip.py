@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backbones.vit import SynsetClassifier, Tokens
+from pretraining.data.readings import SynsetLabels
+from pretraining.labels.vocabulary import Vocabulary
 from pretraining.objectives.base import ImageTextBatch, Objective
 
 InitialBias = Literal["log_odds", "mean_log_odds", "zero"]
@@ -33,7 +35,7 @@ class CatLIP(Objective):
     """
 
     name = "catlip"
-    reads = "synsets"
+    reads = SynsetLabels
 
     def __init__(
         self, width: int, class_counts: list[int], num_captions: int, initial_bias: InitialBias = "log_odds"
@@ -59,8 +61,8 @@ class CatLIP(Objective):
         loss = (F.softplus(logits).sum() - positive.sum()) / len(logits)
         return {"loss": loss, "positive_probability": positive.detach().sigmoid().mean()}
 
-    def synset_classifier(self, synsets: tuple[int, ...]) -> SynsetClassifier:
-        return SynsetClassifier(self.classifier.weight, self.classifier.bias, synsets)
+    def synset_classifier(self, vocabulary: Vocabulary) -> SynsetClassifier:
+        return SynsetClassifier(self.classifier.weight, self.classifier.bias, tuple(vocabulary.synsets))
 
     def cost_inputs(self) -> dict[str, Any]:
         return {"classes": self.classifier.out_features}

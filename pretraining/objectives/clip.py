@@ -13,6 +13,7 @@ from open_clip.loss import ClipLoss
 from torch import Tensor, nn
 
 from backbones.vit import Tokens
+from pretraining.data.readings import TextTokens
 from pretraining.objectives.base import ImageTextBatch, Objective
 
 MAX_LOGIT_SCALE = math.log(100)
@@ -33,7 +34,7 @@ class CLIP(Objective):
     """
 
     name = "clip"
-    reads = "text"
+    reads = TextTokens
 
     def __init__(
         self,

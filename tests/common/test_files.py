@@ -1,16 +1,13 @@
-"""Atomic writing and progress files."""
+"""Atomic writing, and reading what may be damaged."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
 import pytest
 
-from common.errors import one_line
 from common.files import read_json, replacing, tail, write_json, write_text
-from common.progress import Progress, ProgressFile, clock, read_progress
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -56,40 +53,3 @@ def test_tail(tmp_path):
     log.write_bytes(b"first\n\n" + b"x" * 100_000 + b"\nsecond \nlast \xff\n")
     assert tail(log, 2) == ["second", "last \ufffd"]
     assert tail(log, 9, start=log.stat().st_size) == []
-
-
-def test_progress_passes_through_its_file(tmp_path):
-    path = tmp_path / "progress.json"
-    report = ProgressFile(path, interval=3600)
-    report("train", 1, 4, loss=0.5)
-    report("train", 2, 4, loss=float("nan"))  # too soon to be written
-    assert read_progress(path).done == 1
-    report("train", 4, 4, loss=float("nan"))  # the end always is
-    state = read_progress(path)
-    assert (state.done, state.loss) == (4, None)
-    report("test", 0, 2)
-    assert read_progress(path).stage == "test"
-    report.clear()
-    report.clear()
-    assert read_progress(path) is None
-    path.write_text(json.dumps({"done": 5, "total": 9, "seconds_left": 61.0, "something_new": 1}))
-    assert read_progress(path).text() == "training 5/9, 1:01 left"
-    path.write_text("[]")
-    assert read_progress(path) is None
-
-
-def test_progress_texts():
-    assert (
-        Progress("train", 3, 10, 1.5, 200.0, 42).text() == "train 3/10, loss 1.500, 200 images/s, 0:42 left"
-    )
-    assert Progress("starting").text() == "starting"
-    assert [clock(s) for s in (-1, 59.7, 3600 * 2 + 61)] == ["0:00", "1:00", "2:01:01"]
-
-
-def test_one_line():
-    worker = (
-        "Caught UserError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  x\n"
-    )
-    assert one_line(ValueError(worker + "common.errors.UserError: a.tar: it is torn")) == "a.tar: it is torn"
-    assert one_line(ValueError("a\n b")) == "a b"
-    assert one_line(KeyboardInterrupt()) == "KeyboardInterrupt"

@@ -39,6 +39,7 @@ import reference_nltk
 from pretraining.labels import arrays as synset_arrays
 from pretraining.labels import captions, synsets
 from pretraining.labels.lexicon.wordnet import installed_wordnet
+from pretraining.labels.rule import reference_label
 from pretraining.labels.sources import read_captions
 
 VOCABULARY_SIZE = 24_320
@@ -193,7 +194,7 @@ def compare(title: str, texts: list[str], earlier: list[str]) -> None:
 
     rates = {
         "original": rate(lambda: lambda block: original(block, vocabulary), few, 5),
-        "reference_label": rate(lambda: lambda block: list(map(synsets.reference_label, block)), few, 5),
+        "reference_label": rate(lambda: lambda block: list(map(reference_label, block)), few, 5),
         "label_many, first": rate(lambda: synsets.Labeller().label_many, texts, 8),
         "labels, first": rate(synset_arrays.ArrayLabeller, texts, 8),
         "labels, later": rate(experienced, texts, 4),

@@ -1,50 +1,19 @@
 """Whole pre-training runs in miniature."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from recipes import CATLIP, CLIP
 from safetensors.torch import load_file
 
 from backbones import load_backbone
 from common.errors import UserError
-from pretraining.hooks import TrainingFailed
-from pretraining.recipe import fingerprint, finished, load_recipe
-
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = ROOT / "task_configs" / "pretraining"
-
-CATLIP = """
-architecture = "vit_nano_conv16"
-objective = dict(type="catlip")
-optimizer = dict(lr=1e-3, warmup_samples=16)
-image_size = 32
-samples = 96
-batch_size = 8
-ema_momentum = 0.1
-drop_path_rate = 0.2
-val_batch_size = 8
-num_workers = 1
-shuffle_buffer = 10
-val_interval = 5
-checkpoint_interval = 4
-precision = "float32"
-"""
-CLIP = CATLIP.replace(
-    'dict(type="catlip")',
-    'dict(type="clip", embed_dim=8, text_width=8, text_layers=1, text_heads=1, context_length=8)',
-)
-
-
-@pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "catlip.py"
-    path.write_text(CATLIP)
-    return path
+from common.progress import read_progress
+from common.training.runner import ResumableRunner
+from pretraining.recipe import finished
 
 
 def pretrain(*args, **kwargs):
@@ -58,8 +27,9 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
     config = tmp_path / f"{objective}.py"
     config.write_text(CATLIP if objective == "catlip" else CLIP)
     out = tmp_path / "out"
-    lines = []
-    pretrain(config, out, {"pairs": pairs}, report=lines.append, command="python run_suite.py pretrain x")
+    told = []
+    report = lambda *state, **pace: told.append((state, pace))  # noqa: E731
+    pretrain(config, out, {"pairs": pairs}, report=report, command="python run_suite.py pretrain x")
     vit = load_backbone(f"run:{out}")
     assert vit(torch.rand(1, 3, 32, 48)).patches.shape == (1, 32, 2, 3)
     assert (vit.synset_classifier is not None) == (objective == "catlip")
@@ -81,7 +51,11 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
     assert description["validation"]["val_loss"] > 0
     history = pd.read_csv(out / "history.csv")
     assert history.samples.iloc[-1] == 96 and history.val_loss.notna().sum() == 3
-    assert "images/s" in lines[-1] and "12/12" in lines[-1]
+    steps = [(state[1:3], pace) for state, pace in told if state[0] == "training"]
+    assert [step for step, _ in steps] == [(number, 12) for number in range(1, 13)]
+    assert steps[-1][1]["images_per_second"] > 0 and 0 <= steps[-1][1]["waiting_for_data"] <= 1
+    assert told[-1][0] == ("validation", 2, 2)
+    assert read_progress(out / "training" / "progress.json").stage == "validation"
     assert not list((out / "training").glob("*.pth"))
 
 
@@ -120,16 +94,16 @@ def test_what_a_planted_checkpoint_holds_is_not_run_and_a_moved_run_goes_on(pair
     before.rename(out)
     torch.save({"meta": Planted()}, out / "training" / "iter_50.pth")
     (out / "training" / "last_checkpoint").write_text(str(before / "training" / "iter_50.pth"))
-    lines = []
-    pretrain(config, out, {"pairs": pairs}, report=lines.append)
+    told = []
+    pretrain(config, out, {"pairs": pairs}, report=lambda *state, **pace: told.append(state))
     assert not (tmp_path / "trace").exists()
-    assert lines[0].startswith(("9/", "10/"))  # on from iter_8.pth
+    assert told[0][1] == 9  # on from iter_8.pth
     assert (out / "backbone.json").is_file()
 
 
 def _at_step(step, error):
-    def report(line):
-        if int(line.split("/")[0]) >= step:
+    def report(stage, done=0, *state, **pace):
+        if stage == "training" and done >= step:
             raise error
 
     return report
@@ -149,10 +123,10 @@ def test_another_recipe_does_not_resume_from_these_checkpoints(pairs, config, tm
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
         pretrain(config, out, {"pairs": pairs}, report=_at_step(10, KeyboardInterrupt))
-    lines = []
-    pretrain(config, out, {"pairs": pairs}, {"optimizer.lr": 1e-4}, report=lines.append)
-    steps = pd.read_csv(out / "history.csv").step
-    assert steps.iloc[0] <= 10 and lines[0].startswith(("1/", "2/"))
+    told = []
+    report = lambda *state, **pace: told.append(state)  # noqa: E731
+    pretrain(config, out, {"pairs": pairs}, {"optimizer.lr": 1e-4}, report=report)
+    assert pd.read_csv(out / "history.csv").step.iloc[0] == told[0][1] == 1
 
 
 def test_a_failed_rerun_leaves_the_finished_backbone(pairs, config, tmp_path):
@@ -212,39 +186,15 @@ def test_files_of_somebody_else_are_moved_aside_not_written_over(pairs, config, 
     assert [path.read_text() for path in theirs.parent.glob(".superseded/*/vocabulary.csv")] == ["mine"]
 
 
-def test_averaging_and_saving_are_not_waiting_for_data(pairs, config, tmp_path, monkeypatch):
-    import pretraining.train as train
-    from pretraining import hooks
-
-    class Clock:
-        now = 0.0
-
-        def perf_counter(self):
-            return self.now
-
-        process_time = monotonic = perf_counter
-
-    clock, cost = Clock(), hooks.CostHook()
-    wait = hooks.WaitHook(cost)
-    monkeypatch.setattr(hooks, "time", clock)
-    cost.before_train(None)
-    for loading, step, averaging_and_saving in ((1.0, 2.0, 5.0), (0.5, 2.0, 5.0)):
-        clock.now += loading
-        cost.before_train_iter(None, 0)
-        clock.now += step
-        cost.after_train_iter(None, 0)
-        clock.now += averaging_and_saving
-        wait.after_train_iter(None, 0)
-    assert cost.data_seconds == 1.5
-    assert cost.seconds == 1.0 + 2.0 + 5.0 + 0.5 + 2.0  # what follows the last step is nobody's
-
+def test_what_follows_a_step_is_not_waiting_for_data(pairs, config, tmp_path, monkeypatch):
     order = []
-    monkeypatch.setattr(train._QuietRunner, "train", lambda self: order.extend(self.hooks) or _stop())
+    monkeypatch.setattr(ResumableRunner, "train", lambda self: order.extend(self.hooks) or _stop())
     with pytest.raises(KeyboardInterrupt):
         pretrain(config, tmp_path / "out", {"pairs": pairs})
     names = [type(hook).__name__ for hook in order]
     others = ("EMAHook", "HistoryHook", "LoggerHook", "ParamSchedulerHook", "CheckpointHook")
     assert max(map(names.index, others)) < names.index("WaitHook")
+    assert names.index("PairsCostHook") < names.index("ProgressHook") < names.index("EMAHook")
 
 
 def _stop():
@@ -263,7 +213,7 @@ def test_peak_memory_is_that_of_training_alone(pairs, config, tmp_path, monkeypa
             return original(*args, **kwargs)
 
         monkeypatch.setattr(train, name, noted)
-    monkeypatch.setattr(train._QuietRunner, "train", _then(order, train._QuietRunner.train))
+    monkeypatch.setattr(ResumableRunner, "train", _then(order, ResumableRunner.train))
     pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 16})
     assert order == ["flops_per_image", "forget_peak_memory", "train", "peak_memory_bytes"]
 
@@ -276,42 +226,8 @@ def _then(order, original):
     return train
 
 
-@pytest.mark.parametrize("objective", ["catlip", "clip"])
-def test_nothing_of_fewer_than_two_dimensions_is_decayed(pairs, tmp_path, objective, monkeypatch):
-    import pretraining.train as train
-
-    config = tmp_path / f"{objective}.py"
-    config.write_text(CATLIP if objective == "catlip" else CLIP)
-    decayed = set()
-
-    def look(self):
-        names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        seen = set()
-        for group in self.build_optim_wrapper(self.optim_wrapper).optimizer.param_groups:
-            seen |= {names[id(parameter)] for parameter in group["params"]}
-            if group["weight_decay"]:
-                decayed.update(names[id(parameter)] for parameter in group["params"])
-        assert seen == set(names.values())
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train._QuietRunner, "train", look)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(config, tmp_path / "out", {"pairs": pairs})
-    block = ("attn.qkv.weight", "attn.proj.weight", "mlp.fc1.weight", "mlp.fc2.weight")
-    expected = {f"vit.trunk.patch_embed.conv{n}.weight" for n in (1, 2, 3)}
-    expected |= {f"vit.trunk.blocks.{n}.{name}" for n in range(2) for name in block}
-    if objective == "catlip":
-        expected |= {"objective.classifier.weight"}
-    else:
-        expected |= {"objective.image_projection", "objective.text.token_embedding.weight"}
-        text = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
-        expected |= {f"objective.text.transformer.resblocks.0.{name}" for name in text}
-        expected |= {"objective.text.text_projection"}
-    assert decayed == expected
-
-
 def test_a_loss_that_is_no_number_stops_the_run_at_its_step(pairs, config, tmp_path):
-    with pytest.raises(TrainingFailed, match=r"loss is (nan|inf) at step \d+"):
+    with pytest.raises(FloatingPointError, match=r"loss is (nan|inf) at iteration \d+"):
         overrides = {"optimizer.lr": 1e30, "optimizer.warmup_samples": 1, "optimizer.clip_grad": None}
         pretrain(config, tmp_path / "out", {"pairs": pairs}, overrides)
 
@@ -362,38 +278,6 @@ def test_labels_of_other_captions_or_another_version_name_the_command(pairs, con
     assert not (tmp_path / "out" / "backbone.json").exists()
 
 
-def test_missing_data_and_configs_are_named(config, tmp_path):
+def test_missing_data_are_named(config, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         pretrain(config, tmp_path / "out", {"pairs": tmp_path / "nowhere"})
-    with pytest.raises(UserError, match="task_configs/pretraining"):
-        load_recipe(tmp_path / "nothing.py")
-
-
-def test_a_plus_before_a_key_is_understood(config):
-    recipe = load_recipe(config, {"+objective.initial_bias": "zero"})
-    assert recipe.objective == {"type": "catlip", "initial_bias": "zero"}
-
-
-def test_the_demo_compares_objectives_and_nothing_else():
-    clip, catlip = (load_recipe(CONFIGS / f"demo_{name}.py") for name in ("clip", "catlip"))
-    own = {"objective", "optimizer"}
-    assert clip.model_dump(exclude=own) == catlip.model_dump(exclude=own)
-    # each has its own learning rate; the rest of the optimiser is shared, too
-    assert clip.optimizer.model_dump(exclude={"lr"}) == catlip.optimizer.model_dump(exclude={"lr"})
-
-
-def test_asking_whether_a_run_is_finished_needs_no_torch(pairs, config):
-    code = (
-        "import sys; from pathlib import Path; from pretraining.recipe import finished; "
-        f"finished(Path({str(config)!r}), Path('nowhere'), {{'pairs': Path({str(pairs)!r})}}); "
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-
-
-def test_the_fingerprint_of_clip_does_not_depend_on_a_vocabulary(pairs, tmp_path):
-    config = tmp_path / "clip.py"
-    config.write_text(CLIP)
-    before = fingerprint(load_recipe(config), pairs)
-    (pairs / "vocabulary.csv").unlink()
-    assert fingerprint(load_recipe(config), pairs) == before

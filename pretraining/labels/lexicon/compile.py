@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import argparse
 import lzma
-import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from common.files import replacing
 from pretraining.labels.lexicon import FORMAT, HYPERNYMS, NOUNS
 from pretraining.labels.lexicon.wordnet import installed_wordnet
 
@@ -85,9 +85,8 @@ def _distances(values: list[int]) -> list[str]:
 
 def write_table(path: Path, text: str) -> None:
     """Compresses a table and puts it in place at once."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(lzma.compress(text.encode("ascii"), preset=9 | lzma.PRESET_EXTREME))
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(lzma.compress(text.encode("ascii"), preset=9 | lzma.PRESET_EXTREME))
 
 
 def main() -> None:

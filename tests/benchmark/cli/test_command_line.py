@@ -249,7 +249,7 @@ def test_pretrain_hands_everything_on(tmp_path, monkeypatch, capsys):
     seen = {}
 
     def pretrain(config, out, data, overrides, report, command):
-        report("1/10 loss 3.0")
+        report("training", 1, 10, 3.0, images_per_second=9.0, seconds_left=1.0, waiting_for_data=0.5)
         seen.update(config=config, out=out, data=data, overrides=overrides, command=command)
 
     monkeypatch.setitem(sys.modules, "pretraining.train", types.SimpleNamespace(pretrain=pretrain))

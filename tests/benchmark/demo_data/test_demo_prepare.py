@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from benchmark.demo_data import DemoSpec, art, prepare
-from benchmark.demo_data.parallel import Workers
 from common.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -201,29 +200,6 @@ def test_other_peoples_folders_are_left_alone(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
         prepare(tmp_path / "file", TINY)
-
-
-def _square(number):
-    if number < 0:
-        raise UserError("negative")
-    return number * number
-
-
-def _die(number):
-    os._exit(1)
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_workers_keep_the_order_and_pass_errors_on(count):
-    with Workers(count) as workers:
-        assert list(workers.map(_square, range(50), chunk=3)) == [number**2 for number in range(50)]
-        with pytest.raises(UserError, match="negative"):
-            list(workers.map(_square, [1, -1]))
-
-
-def test_a_killed_worker_is_explained():
-    with Workers(2) as workers, pytest.raises(UserError, match="was killed"):
-        list(workers.map(_die, range(4)))
 
 
 def test_the_package_starts_without_heavy_imports():

@@ -41,12 +41,18 @@ def data(tmp_path_factory):
     return write_coco(tmp_path_factory.mktemp("data") / "coco", {"train": 6, "val": 2, "test": 4}, 64)
 
 
-def context(data, out, seed=0, said=None, **overrides):
+class Killed(BaseException):
+    """What a killed process is to the loop."""
+
+
+def context(data, out, seed=0, said=None, kill=None, **overrides):
     out.mkdir(exist_ok=True)
     told = said if said is not None else []
 
-    def report(stage, done=0, total=0, loss=None):
+    def report(stage, done=0, total=0, loss=None, **pace):
         told.append((stage, done, total, loss))
+        if kill and stage == "training" and done == kill:
+            raise Killed
 
     cfg = read_config(CONFIG, {**SMALL, **overrides})
     return TaskContext(cfg, data, out, "random:vit_nano_conv16", seed, report)
@@ -82,20 +88,10 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
     assert not list((tmp_path / "cell").rglob("*.pth"))
 
 
-def test_the_seed_decides_and_a_killed_training_goes_on(data, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    class Kill(openmmlab_runner.ProgressHook):
-        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-            super().after_train_iter(runner, batch_idx, data_batch, outputs)
-            if runner.iter + 1 == 3:
-                raise Killed
-
+def test_the_seed_decides_and_a_killed_training_goes_on(data, tmp_path):
     whole = Detection().run(context(data, tmp_path / "whole", **{"+task.keep_weights": True}))
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(openmmlab_runner, "ProgressHook", Kill)
-        Detection().run(context(data, tmp_path / "killed"))
+    with pytest.raises(Killed):
+        Detection().run(context(data, tmp_path / "killed", kill=3))
     assert (tmp_path / "killed" / "training" / "iter_2.pth").is_file()
     said = []
     resumed = Detection().run(context(data, tmp_path / "killed", said=said, **{"+task.keep_weights": True}))

@@ -38,7 +38,7 @@ def context(data, out, config="demo_deeplabv3.py", said=None, **overrides):
     out.mkdir(exist_ok=True)
     told = said if said is not None else []
     cfg = read_config(CONFIGS / config, {**SMALL, **overrides})
-    return TaskContext(cfg, data, out, "random:vit_nano_conv16", 0, lambda *entry: told.append(entry))
+    return TaskContext(cfg, data, out, "random:vit_nano_conv16", 0, lambda *entry, **pace: told.append(entry))
 
 
 @pytest.mark.parametrize("config", ["demo_deeplabv3.py", "demo_linear_seg.py"])

@@ -3,14 +3,13 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch.utils.data import DataLoader, TensorDataset
 
-from common.training.runner import BadCheckpoint, ResumableRunner, read_checkpoint
+from common.training.runner import ResumableRunner
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -55,7 +54,7 @@ def train(folder, stop=None, width=3, iterations=12, **options):
     settings = {
         "model": Model(width),
         "work_dir": str(folder),
-        "train_dataloader": DataLoader(TensorDataset(torch.randn(4, width))),
+        "train_dataloader": DataLoader(TensorDataset(torch.randn(iterations, width))),
         "train_cfg": {"by_epoch": False, "max_iters": iterations},
         "optim_wrapper": {"optimizer": {"type": "AdamW", "lr": 0.1}},
         "param_scheduler": [
@@ -72,8 +71,9 @@ def train(folder, stop=None, width=3, iterations=12, **options):
         "default_scope": "mmengine",
         "experiment_name": f"{folder.name}-{len(list(folder.glob('*')))}-{id(hook)}",
     }
-    runner = ResumableRunner(**{**settings, **options})
+    runner = None
     try:
+        runner = ResumableRunner(**{**settings, **options})
         runner.train()
     except Stop:
         assert stop is not None
@@ -82,10 +82,7 @@ def train(folder, stop=None, width=3, iterations=12, **options):
 
 def same(first, second):
     ours, theirs = first.model.state_dict(), second.model.state_dict()
-    averages = [
-        next(hook for hook in runner.hooks if hasattr(hook, "ema_model")).ema_model.state_dict()
-        for runner in (first, second)
-    ]
+    averages = [runner.averaged_model.state_dict() for runner in (first, second)]
     return all(torch.equal(ours[name], theirs[name]) for name in ours) and all(
         torch.equal(averages[0][name], averages[1][name]) for name in averages[0]
     )
@@ -192,18 +189,33 @@ def test_without_a_pointer_nothing_is_resumed(killed):
     assert train(killed)[1] == list(range(1, 13))
 
 
-def test_what_is_no_plain_value_is_left_out_of_a_checkpoint(tmp_path):
-    class Odd(Hook):
-        def before_save_checkpoint(self, runner, checkpoint):
-            checkpoint["odd"] = {
-                "function": train,
-                "path": Path("x"),
-                "numbers": np.arange(3),
-                "n": np.int64(4),
-            }
+def test_what_is_kept_is_the_average_where_there_is_one(tmp_path):
+    averaging, _ = train(tmp_path / "averaging", iterations=3)
+    kept, last = averaging.trained_model.linear.weight, averaging.model.linear.weight
+    assert averaging.trained_model is averaging.averaged_model.module and not torch.equal(kept, last)
+    plain, _ = train(tmp_path / "plain", iterations=3, custom_hooks=[StopHook(None)])
+    assert plain.averaged_model is None and plain.trained_model is plain.model
 
-    folder = tmp_path / "run"
-    train(folder, stop=3, custom_hooks=[StopHook(3), Odd(), {"type": "EMAHook", "momentum": 0.1}])
-    assert read_checkpoint(folder / "iter_2.pth")["odd"] == {"numbers": [0, 1, 2], "n": 4}
-    with pytest.raises(BadCheckpoint, match="does not exist"):
-        read_checkpoint(folder / "iter_3.pth")
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_quiet_log_is_in_its_file_alone(tmp_path, capfd, quiet):
+    runner, _ = train(tmp_path / "run", iterations=2, quiet=quiet)
+    log = next(Path(runner.log_dir).glob("*.log")).read_text()
+    assert "Saving checkpoint" in log
+    assert ("Saving checkpoint" in "".join(capfd.readouterr())) != quiet
+
+
+def test_processes_that_torchrun_started_train_together(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        ResumableRunner, "setup_env", lambda self, env: started.append(self.launcher) or _stop()
+    )
+    for variables in ({}, {"LOCAL_RANK": "0", "WORLD_SIZE": "1"}):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        train(tmp_path / "run", stop=1, launcher="slurm")
+    assert started == ["none", "pytorch"]
+
+
+def _stop():
+    raise Stop

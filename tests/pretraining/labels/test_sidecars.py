@@ -18,7 +18,6 @@ import pytest
 from common.errors import UserError
 from pretraining.labels import sidecars as labelling
 from pretraining.labels.sidecars import (
-    LabelSummary,
     find_sidecars,
     label_shards,
     read_facts,
@@ -57,16 +56,15 @@ def test_labels_of_a_shard(tmp_path: Path) -> None:
         tmp_path / "00000.tar", "a dog and a Cat.", "the of", "red%20house & dog dogs", "wug wug blick"
     )
     seen = []
-    summary = label_shards(
-        [path], progress=lambda path, so_far: seen.append((path, so_far.captions, so_far.labelled_now))
-    )
+    summary = label_shards([path], report=lambda *state: seen.append(state))
     assert read_sidecar(path) == {
         "00000": label("dog cat"),
         "00001": (),
         "00002": label("red house dog"),
         "00003": (),
     }
-    assert seen == [(path, 4, 4)]
+    assert seen == [(f"{summary.pace}files", 1, 1)] and "captions/s" in summary.pace
+    assert summary.labelled_now == 4
     assert (summary.captions, summary.unlabelled, summary.labels, summary.bad, summary.reused) == (
         4,
         2,
@@ -151,7 +149,7 @@ def test_a_second_run_writes_nothing(tmp_path: Path) -> None:
     second = label_shards([*paths, sidecar_path(paths[0])])  # as a wildcard of the shell would give them
     assert [sidecar_path(path).stat().st_mtime_ns for path in paths] == before
     assert (second.reused, second.captions, second.labels) == (2, first.captions, first.labels)
-    assert (first.labelled_now, second.labelled_now) == (first.captions, 0)
+    assert (first.labelled_now, second.labelled_now) == (first.captions, 0) and second.pace == ""
     assert second.unknown == first.unknown
 
 
@@ -269,9 +267,9 @@ def test_processes_beside_each_other(tmp_path: Path) -> None:
     )
     seen = []
     with subprocess.Popen([sys.executable, "-c", code, *paths], stdout=subprocess.PIPE, text=True) as other:
-        summary = label_shards(paths, workers=2, progress=lambda path, _: seen.append(path))
+        summary = label_shards(paths, workers=2, report=lambda stage, done, total: seen.append(done))
         assert int(other.communicate(timeout=60)[0]) == summary.captions == 12
-    assert sorted(seen) == paths
+    assert seen == [1, 2, 3, 4, 5, 6]
     assert all(read_sidecar(path) == {"00000": label("dog"), "00001": label("cat")} for path in paths)
     assert sorted(tmp_path.iterdir()) == sorted([*paths, *map(sidecar_path, paths)])
 
@@ -280,11 +278,11 @@ def test_an_interrupted_run_leaves_no_half_sidecar(tmp_path: Path, monkeypatch: 
     paths = [shard(tmp_path / f"{n}.tar", "a dog") for n in range(2)]
     monkeypatch.setattr(labelling, "_BLOCK", 1)
 
-    def stop(path: Path, _: LabelSummary) -> None:
+    def stop(stage: str, done: int, total: int) -> None:
         monkeypatch.setattr(labelling.synset_arrays, "label_arrays", lambda texts: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        label_shards(paths, workers=1, progress=stop)
+        label_shards(paths, workers=1, report=stop)
     assert sorted(tmp_path.iterdir()) == sorted([*paths, sidecar_path(paths[0])])
     monkeypatch.undo()
     assert label_shards(paths).reused == 1

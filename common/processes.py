@@ -1,4 +1,4 @@
-"""Drawing samples on every core, in order."""
+"""Work on every core: one pool of processes for whoever has many independent jobs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """A pool of drawing processes, started at the first use; a context manager.
+    """A pool of processes, started at the first use; a context manager.
 
     Args:
-        count: processes; 1 draws in this process. Default: one per available core.
+        count: processes; 1 works in this process. Default: one per available core.
+        fork: start them as copies of this process, which is quick and needs no importable main module, but
+            safe only where no thread of a library (PyTorch's, say) may hold a lock: such a copy may hang.
+            Elsewhere than on Linux system libraries do not survive a fork: there nothing is forked.
     """
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, *, fork: bool = False) -> None:
         self.count = count or cores()
+        self._method = "fork" if fork and sys.platform.startswith("linux") else "spawn"
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -48,21 +52,18 @@ class Workers:
         Args:
             function: a module-level function (it travels to the processes by name).
             jobs: picklable arguments.
-            chunk: jobs sent together.
+            chunk: jobs sent together; 1 for jobs that are long.
 
         Raises:
-            UserError: a drawing process was killed from outside.
+            UserError: a process was killed from outside.
         """
         if self.count == 1:
             yield from map(function, jobs)
             return
         if self._pool is None:
-            # Forking is cheap and needs no importable main module; the children only run NumPy and Pillow.
-            # Elsewhere than on Linux system libraries do not survive a fork.
-            method = "fork" if sys.platform.startswith("linux") else "spawn"
             self._pool = ProcessPoolExecutor(
                 self.count,
-                multiprocessing.get_context(method),
+                multiprocessing.get_context(self._method),
                 initializer=_start,
                 initargs=(os.getpid(),),
             )
@@ -73,8 +74,7 @@ class Workers:
                 yield from waiting.pop().result()
         except BrokenProcessPool:
             raise UserError(
-                "a process that draws the demo data was killed (out of memory?); repeat the command: "
-                "finished parts are kept"
+                "a worker process was killed (out of memory?); repeat the command: finished parts are kept"
             ) from None
         finally:
             for future in waiting:
@@ -82,7 +82,7 @@ class Workers:
 
 
 def _start(parent: int) -> None:
-    """Set a drawing process up: the parent alone answers Ctrl-C, and nobody outlives a killed parent."""
+    """Set a process up: the parent alone answers Ctrl-C, and nobody outlives a killed parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -1,0 +1,124 @@
+"""What objectives read of image–text pairs beside the images, and how that becomes part of a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from pretraining.data.shards import RawSample, pair_splits
+from pretraining.labels.sidecars import check_sidecar, read_sidecar
+from pretraining.labels.vocabulary import Vocabulary
+
+
+class Reading:
+    """What an objective reads; this one reads nothing but images and raw captions.
+
+    It is made once before training, to see that the data are ready, and travels to the loaders' processes.
+
+    Args:
+        pairs: the folder of pairs (`pair_splits`).
+        options: the recipe's options of the objective.
+
+    Class attributes:
+        files: names of files in the folder of pairs that decide what is learnt; part of the fingerprint.
+        blank: what `read` would give for a sample that says nothing, to count operations with.
+
+    Attributes:
+        found: options for the objective that the data decide.
+        vocabulary: the classes, where labels are read.
+        labelling_seconds: of one core, that making the training labels took; None where there are none or
+            they do not say.
+
+    Raises:
+        UserError: the data lack what is to be read; the message says how to make it.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ()
+    blank: ClassVar[Any] = None
+    vocabulary: Vocabulary | None = None
+    labelling_seconds: float | None = None
+
+    def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
+        self.found: dict[str, Any] = {}
+
+    def read(self, sample: RawSample, caption: str) -> Any:
+        """What is read of one sample, in a loader's process.
+
+        Raises:
+            ValueError: the sample cannot be used; it is counted and left out.
+        """
+        return self.blank
+
+    def collate(self, items: list[Any]) -> dict[str, Any]:
+        """Fields of an `ImageTextBatch`, from what `read` gave for each of its samples."""
+        return {}
+
+    def save(self, folder: Path) -> None:
+        """Write the files that a checkpoint needs to be understood beside it."""
+
+
+class TextTokens(Reading):
+    """Captions as OpenCLIP's BPE tokens: the field ``text``."""
+
+    blank = ""
+
+    def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
+        from open_clip.tokenizer import SimpleTokenizer
+
+        super().__init__(pairs, options)
+        self.tokenizer = SimpleTokenizer(context_length=options.get("context_length", 77))
+
+    def read(self, sample: RawSample, caption: str) -> str:
+        return caption
+
+    def collate(self, items: list[str]) -> dict[str, Any]:
+        return {"text": self.tokenizer(items)}
+
+
+class SynsetLabels(Reading):
+    """Mined labels, from the sidecar beside each shard: the fields ``label_rows`` and ``label_classes``.
+
+    Classes are the ranks of synsets in ``vocabulary.csv``; synsets outside of it are no labels.
+    """
+
+    files = ("vocabulary.csv",)
+    blank = ()
+
+    def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
+        super().__init__(pairs, options)
+        train, val = pair_splits(pairs)
+        facts = {shard: check_sidecar(shard, folder=shard.parent) for shard in [*train, *val]}
+        mined = [facts[shard] for shard in train]
+        seconds = [fact.get("seconds") for fact in mined]
+        self.labelling_seconds = None if None in seconds else sum(seconds)
+        self.vocabulary = Vocabulary.load(Path(pairs) / "vocabulary.csv")
+        self.found = {
+            "class_counts": list(self.vocabulary.counts),
+            "num_captions": sum(fact["count"] for fact in mined),
+        }
+        self._by_shard: dict[str, dict[str, tuple[int, ...]]] = {}
+
+    def read(self, sample: RawSample, caption: str) -> tuple[int, ...]:
+        shard = sample["__url__"]
+        if shard not in self._by_shard:
+            # the shuffle buffer mixes neighbouring shards, so a few are kept at once
+            while len(self._by_shard) >= 8:
+                self._by_shard.pop(next(iter(self._by_shard)))
+            self._by_shard[shard] = read_sidecar(Path(shard))
+        synsets = self._by_shard[shard].get(sample["__key__"])
+        if synsets is None:
+            raise ValueError("no label for this key in the shard's sidecar")
+        classes = map(self.vocabulary.index, synsets)
+        return tuple(index for index in classes if index is not None)
+
+    def collate(self, items: list[tuple[int, ...]]) -> dict[str, Any]:
+        counts = torch.tensor([len(classes) for classes in items])
+        return {
+            "label_rows": torch.repeat_interleave(torch.arange(len(items)), counts),
+            "label_classes": torch.tensor([c for classes in items for c in classes], dtype=torch.long),
+        }
+
+    def save(self, folder: Path) -> None:
+        self.vocabulary.save(folder / "vocabulary.csv")
