@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from common.errors import UserError
-from common.names import suggest
+from common.names import imported, suggest
 
 if TYPE_CHECKING:
     from benchmark.tasks.base import Task
@@ -22,11 +21,13 @@ class TaskType:
         protocol: raised by one whenever a change alters results; tables never mix two.
         config_keys: the top-level entries of a task config that decide the result. Only these enter the
             fingerprint, so that loggers, hooks and worker counts may change without a new run.
+        layout: of the data it reads, a name of `benchmark.data.layout_of`; None where any folder will do.
     """
 
     target: str
     protocol: int
     config_keys: tuple[str, ...] = ("task",)
+    layout: str | None = None
 
 
 RUNNER_KEYS = (
@@ -36,9 +37,9 @@ RUNNER_KEYS = (
 """The entries that decide the result of a task which MMEngine's Runner trains."""
 
 TASKS = {
-    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", protocol=3),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS),
-    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS),
+    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", 3, layout="image_folder"),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, "coco"),
+    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, "ade20k"),
 }
 
 
@@ -47,7 +48,7 @@ def task_type(name: str) -> TaskType:
 
     Args:
         name: a key of `TASKS`, or ``module:Class`` of somebody else's `Task`, whose class attributes
-            `protocol` and `config_keys` are then read.
+            `protocol`, `config_keys` and `layout` are then read.
 
     Raises:
         UserError: no such kind.
@@ -56,18 +57,10 @@ def task_type(name: str) -> TaskType:
         return TASKS[name]
     if ":" not in name:
         raise UserError(f"unknown task type {name!r}: {suggest(name, TASKS)} (or module:Class of your own)")
-    task = _import(name)
-    return TaskType(name, int(task.protocol), tuple(task.config_keys))
+    task: type[Task] = imported(name, "task type")
+    return TaskType(name, int(task.protocol), tuple(task.config_keys), task.layout)
 
 
 def load_task(name: str) -> Task:
     """Import a kind of task (this may import torch) and make one."""
-    return _import(task_type(name).target)()
-
-
-def _import(target: str) -> type[Task]:
-    module, _, attribute = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"task type {target!r} cannot be imported ({error}): is it on PYTHONPATH?") from error
+    return imported(task_type(name).target, "task type")()

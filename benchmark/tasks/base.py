@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.records.schema import Metric
+from common.settings import Model, checked
 
 if TYPE_CHECKING:
     import pandas
@@ -49,6 +50,14 @@ class TaskContext:
     def settings(self) -> dict[str, Any]:
         """`cfg.task` without the two entries that the harness reads itself."""
         return {key: value for key, value in self.cfg.task.items() if key not in {"type", "data"}}
+
+    def checked(self, model: type[Model]) -> Model:
+        """`settings` as the model of what the task understands.
+
+        Raises:
+            UserError: an unknown setting, or an impossible value.
+        """
+        return checked(model, self.settings, f"task {self.cfg.task.type}")
 
     @property
     def device(self) -> str:
@@ -92,11 +101,13 @@ class Task(abc.ABC):
     """One kind of transfer. Kinds of our own are listed in `benchmark.tasks.TASKS`.
 
     Attributes:
-        protocol, config_keys: see `benchmark.tasks.TaskType`; read from the class only for tasks of others.
+        protocol, config_keys, layout: see `benchmark.tasks.TaskType`; read from the class only for tasks of
+            others.
     """
 
     protocol: int = 1
     config_keys: tuple[str, ...] = ("task",)
+    layout: str | None = None
 
     @abc.abstractmethod
     def run(self, context: TaskContext) -> Outcome:

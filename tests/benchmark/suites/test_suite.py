@@ -191,10 +191,14 @@ def test_data_that_nothing_reads_are_refused(tmp_path):
 
 
 def test_no_choice_is_made_on_the_demos_test_images(tmp_path):
+    def spec_of(fields):
+        assert fields["type"] == "benchmark.demo_data:draw"
+        return DemoSpec.from_config({name: value for name, value in fields.items() if name != "type"})
+
     demo, tuning = load_suite("demo", tmp_path), load_suite("tuning", tmp_path)
-    drawn = DemoSpec.from_config(demo.prepare["demo"])
+    drawn = spec_of(demo.prepare["demo"])
     for name, fields in tuning.prepare.items():
-        spec = DemoSpec.from_config(fields)
+        spec = spec_of(fields)
         assert not {spec.seed, spec.test_seed} & {drawn.seed, drawn.test_seed}, name
     folders = {tuning.data_of(task) for task in tuning.tasks}
     assert {folder.relative_to(tmp_path / "data").parts[0] for folder in folders} <= set(tuning.prepare)
