@@ -12,7 +12,7 @@ from benchmark import tasks
 from benchmark.demo_data import DemoSpec
 from benchmark.suites.fingerprint import data_digest
 from benchmark.suites.suite import Cell, Pretraining, list_suites, load_suite, load_task_config
-from common.configs import find_config, override_words, parse_data, parse_overrides, read_config
+from common.configs import override_words, parse_data, parse_overrides, read_config
 from common.errors import UserError
 from common.names import slug, suggest
 
@@ -225,12 +225,6 @@ def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
     made = {f"run:{entry.out}" for entry in suite.pretraining}
     assert made <= set(suite.backbones.values()), "a pre-training nobody uses"
     assert all(path.is_relative_to(tmp_path) for path in suite.data.values())
-
-
-def test_classification_configs_open_with_protocol_command_and_figure():
-    for path in find_config("classification/demo_linear_probe.py").parent.glob("*.py"):
-        head = path.read_text(encoding="utf-8").split('"""')[1]
-        assert all(word in head for word in ("Protocol:", "Command:", "Published figure:")), path
 
 
 @pytest.mark.parametrize(
