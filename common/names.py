@@ -53,5 +53,5 @@ def imported(target: str, kind: str) -> Any:
     module, _, name = target.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"{kind} {target!r} cannot be imported ({error}): is it on PYTHONPATH?") from error

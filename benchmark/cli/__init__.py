@@ -36,6 +36,7 @@ from benchmark.cli.options import (
     SeedsOption,
     Switches,
 )
+from benchmark.suites.suite import DEFAULT_SUITE
 from common.errors import UserError, one_line
 from common.interrupt import Stopped
 
@@ -53,7 +54,9 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def suite(
     context: typer.Context,
-    suite: Annotated[str, typer.Option("--suite", help="Name (demo, smoke) or file of a suite.")] = "demo",
+    suite: Annotated[
+        str, typer.Option("--suite", help="Name or file of a suite; see list suites.")
+    ] = DEFAULT_SUITE,
     results: ResultsOption = RESULTS,
     seeds: SeedsOption = None,
     pretraining_seeds: PretrainingSeedsOption = None,

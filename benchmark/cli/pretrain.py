@@ -34,6 +34,8 @@ def command(
     from rich.console import Console
 
     from benchmark.running.console import Display, say
+    from benchmark.running.preparation import check_folder
+    from benchmark.suites.shipped import drawn_data
     from common.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
     from common.errors import UserError
     from common.interrupt import stoppable
@@ -44,10 +46,11 @@ def command(
     folder = (out or RESULTS / "pretrain" / path.stem).expanduser().absolute()
     places = parse_data(data)
     check_data_names(places, ["pairs"], "pre-training")
+    drawn = drawn_data("pairs", RESULTS, pretraining=path)  # other configs are for pairs of somebody's own
     if "pairs" not in places:
-        if not path.stem.startswith("demo_"):
+        if drawn is None:
             raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
-        places["pairs"] = RESULTS / "data" / "demo" / "pairs"
+        places["pairs"] = drawn.folder
     recipe = load_recipe(path, values)
     console = Console(stderr=not dry_run)
     if dry_run:
@@ -56,6 +59,7 @@ def command(
             f"{recipe.samples:,} samples in {recipe.iterations:,} steps, written to {folder}", markup=False
         )
         return
+    check_folder("pairs", places["pairs"], drawn, "pairs")
     pair_splits(places["pairs"])
     if finished(path, folder, places, values):
         say(f"{folder} is finished already", console)

@@ -14,6 +14,7 @@ from benchmark.cli.options import (
     SeedsOption,
     results_folder,
 )
+from benchmark.suites.suite import DEFAULT_SUITE
 
 if TYPE_CHECKING:
     from benchmark.reporting.results import Results
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def command(
     suite: Annotated[
         str, typer.Option("--suite", help="Name or file of a suite, or a folder of results.")
-    ] = "demo",
+    ] = DEFAULT_SUITE,
     results: ResultsOption = RESULTS,
     seeds: SeedsOption = None,
     pretraining_seeds: PretrainingSeedsOption = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,8 +44,10 @@ def command(
     from benchmark.running.cells import run_cells
     from benchmark.running.console import Display
     from benchmark.running.launchers.local import LocalLauncher
-    from benchmark.running.preparation import check_folder
+    from benchmark.running.preparation import check_folder, point_to
     from benchmark.suites.cell import Cell, load_task_config
+    from benchmark.suites.shipped import drawn_data
+    from benchmark.tasks import task_type
     from common.configs import check_data_names, parse_data, parse_overrides
     from common.errors import UserError
     from common.interrupt import stoppable
@@ -55,11 +56,16 @@ def command(
     point = parse_overrides(axes, "--axis", "learning_rate=1e-3")
     task = load_task_config(task_config, parse_overrides(overrides), axes=point)
     paths = parse_data(data)
-    check_data_names(paths, [task.data_name], task.path.name)
-    if task.data_name not in paths:
-        paths[task.data_name] = _known_place(task.data_name, folder)
-    check_folder(task.data_name, paths[task.data_name])
-    cell = Cell(suite, backbone, backbone, task, seed, paths[task.data_name], folder)
+    name, layout = task.data_name, task_type(task.type).layout
+    check_data_names(paths, [name], task.path.name)
+    place = paths.get(name)
+    if place is None or not place.is_dir():
+        drawn = drawn_data(name, folder)
+        if place is None and drawn is None:
+            raise UserError(f"this task reads data {name!r}: {point_to(name, layout)}")
+        place = place or drawn.folder
+        check_folder(name, place, drawn, layout)
+    cell = Cell(suite, backbone, backbone, task, seed, place, folder)
     cell.fingerprint()  # an unknown backbone is told at once, not kept as a failed record
     with stoppable(), Display() as display:
         record = run_cells([cell], LocalLauncher(), display, retry_failed=True)[0]
@@ -69,12 +75,3 @@ def command(
     if record.status == "failed":
         typer.echo(f"failed: {record.error} (log: {cell.folder / 'train.log'})", err=True)
         raise typer.Exit(1)
-
-
-def _known_place(name: str, results: Path) -> Path:
-    """Where `prepare demo` draws a data set, for commands that name no folder."""
-    from common.errors import UserError
-
-    if not name.startswith("demo_"):
-        raise UserError(f"this task reads data {name!r}: name its folder with --data {name}=PATH")
-    return results / "data" / "demo" / name.removeprefix("demo_")

@@ -1,27 +1,70 @@
-"""Classification data on disk: ``<split>/<class name>/<image>``, as torchvision's ImageFolder reads it."""
+"""Classification data: ``<split>/<class name>/<image>``, as torchvision's ImageFolder reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmark.data.base import DataLayout, DataReport, counted, entries
 from common.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from backbones.vit import Preprocessing
+    from PIL.Image import Image
 
 IMAGE_TYPES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGENET_1K = {"train": 1_281_167, "val": 50_000}
+JUDGING = ("val", "test")
+OPENED = 2_000
+"""Pictures of a split that a check opens, at most: to decode all of ImageNet takes hours."""
+
+
+class ImageFolder(DataLayout):
+    """A training split, and at least one of val and test with none but its classes."""
+
+    name = "image_folder"
+    also = ("imagenet1k", "places365", "classification")
+    holds = "<split>/<class name>/<image>, with splits train and val or test"
+
+    def glance(self, path: Path) -> str | None:
+        if problem := _no_images(path / "train"):
+            return problem
+        problems = [_no_images(path / split) for split in JUDGING]
+        return None if None in problems else problems[0]
+
+    def check(self, path: Path) -> DataReport:
+        """Every class must have images, in training if anywhere; of each split up to `OPENED` pictures must
+        be readable."""
+        path = self.folder(path)
+        train = read_split(path, "train")
+        others = [split for split in JUDGING if (path / split).is_dir()]
+        splits = {"train": train, **{split: read_split(path, split, train.classes) for split in others}}
+        if not others:
+            raise UserError(f"{path} has no val/ and no test/: images that are not trained on must judge")
+        opened = sum(_open_some(images) for images in splits.values())
+        found = {name: len(images) for name, images in splits.items()}
+        warnings = []
+        for name, images in splits.items():
+            if absent := sorted(set(range(len(train.classes))) - set(images.labels.tolist())):
+                classes = f"{len(absent)} of {len(train.classes)} classes"
+                warnings.append(f"{name} shows nothing of {classes}, for instance {train.classes[absent[0]]}")
+        if len(train.classes) == 1000 and all(re.fullmatch(r"n\d{8}", name) for name in train.classes):
+            warnings += [
+                f"{split} has {found[split]} images, ImageNet-1k has {number}"
+                for split, number in IMAGENET_1K.items()
+                if found.get(split, number) != number
+            ]
+        summary = f"{path}: image folder, {len(train.classes)} classes, images: {counted(found)}"
+        return DataReport(f"{summary} ({opened} opened)", tuple(warnings))
 
 
 @dataclass(frozen=True)
-class ImageFolder:
-    """One split.
+class ImageSplit:
+    """The images of one split.
 
     Attributes:
         root: the data set's folder, which `paths` are relative to.
@@ -38,12 +81,12 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def subset(self, indices: np.ndarray) -> ImageFolder:
+    def subset(self, indices: np.ndarray) -> ImageSplit:
         """The images with these indices."""
-        return ImageFolder(self.root, [self.paths[i] for i in indices], self.labels[indices], self.classes)
+        return ImageSplit(self.root, [self.paths[i] for i in indices], self.labels[indices], self.classes)
 
 
-def read_split(root: Path, split: str, classes: list[str] | None = None) -> ImageFolder:
+def read_split(root: Path, split: str, classes: list[str] | None = None) -> ImageSplit:
     """List the images of a split.
 
     Args:
@@ -82,10 +125,10 @@ def read_split(root: Path, split: str, classes: list[str] | None = None) -> Imag
         labels += [index[name]] * len(images)
     if classes is None and len(names) < 2:
         raise UserError(f"{folder} has one class only ({names[0]}): a classifier needs at least two")
-    return ImageFolder(Path(root), paths, np.asarray(labels, dtype=np.int64), list(known))
+    return ImageSplit(Path(root), paths, np.asarray(labels, dtype=np.int64), list(known))
 
 
-def hold_out(images: ImageFolder, fraction: float, seed: int) -> tuple[ImageFolder, ImageFolder]:
+def hold_out(images: ImageSplit, fraction: float, seed: int) -> tuple[ImageSplit, ImageSplit]:
     """Split off a share of every class, drawn by `seed`: (the rest, the share).
 
     Raises:
@@ -106,80 +149,35 @@ def hold_out(images: ImageFolder, fraction: float, seed: int) -> tuple[ImageFold
     return images.subset(np.flatnonzero(~chosen)), images.subset(np.flatnonzero(chosen))
 
 
-def batches(
-    images: ImageFolder, preprocessing: Preprocessing, batch_size: int, workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Read images in order: (pixels [B, 3, size, size] prepared for the backbone, indices [B]).
-
-    The short side (both, where `resize_mode` is squash) is resized to size / crop_pct, the centre is cut out;
-    no augmentation.
+def read_image(path: Path) -> Image:
+    """A picture as RGB.
 
     Raises:
-        UserError: an image cannot be read; the message names it.
+        UserError: it cannot be read; the message names it.
     """
-    import torch
-    from torch.utils.data import DataLoader
+    from PIL import Image
 
-    loader = DataLoader(
-        _Images(images, _transform(preprocessing)),
-        batch_size=batch_size,
-        num_workers=min(workers, len(images) // batch_size),
-        collate_fn=_collate,
-        pin_memory=torch.cuda.is_available(),
-    )
-    for pixels, indices, error in loader:
-        if error:
-            raise UserError(error)
-        yield pixels, indices
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is no readable image ({reason}): replace or remove it") from None
 
 
-def _transform(preprocessing: Preprocessing):
-    from torchvision.transforms import v2
-
-    size, mode = preprocessing.size, v2.InterpolationMode(preprocessing.interpolation)
-    edge = round(size / preprocessing.crop_pct)
-    import torch
-
-    return v2.Compose(
-        [
-            v2.PILToTensor(),
-            v2.Resize(
-                (edge, edge) if preprocessing.resize_mode == "squash" else edge,
-                interpolation=mode,
-                antialias=True,
-            ),
-            v2.CenterCrop(size),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(list(preprocessing.mean), list(preprocessing.std)),
-        ]
-    )
+def _open_some(images: ImageSplit) -> int:
+    """Open evenly chosen pictures, and say how many."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), OPENED)).round().astype(int))
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda index: read_image(images.root / images.paths[index]).size, chosen):
+            pass
+    return len(chosen)
 
 
-class _Images:
-    """Map-style data set. A broken image is returned as a message: exceptions lose their class in workers."""
-
-    def __init__(self, images: ImageFolder, transform) -> None:
-        self.images = images
-        self.transform = transform
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int):
-        from PIL import Image
-
-        path = self.images.root / self.images.paths[index]
-        try:
-            with Image.open(path) as image:
-                return self.transform(image.convert("RGB")), index, None
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            return None, index, f"{path} is no readable image ({reason}): replace or remove it"
-
-
-def _collate(items: list):
-    import torch
-
-    if errors := [error for _, _, error in items if error]:
-        return None, None, errors[0]
-    return torch.stack([pixels for pixels, _, _ in items]), torch.tensor([i for _, i, _ in items]), None
+def _no_images(folder: Path) -> str | None:
+    classes = [entry for entry in entries(folder) if entry.is_dir()]
+    if not classes:
+        return f"no {folder.name}/<class name>/<image>"
+    if not any(entry.suffix.lower() in IMAGE_TYPES for entry in entries(classes[0])):
+        return f"no images in {folder.name}/{classes[0].name}"
+    return None

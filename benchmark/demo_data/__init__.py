@@ -4,7 +4,25 @@ Pre-training scenes are drawn with Twemoji, every transfer task with OpenMoji, s
 pictures it has never seen, of things it has read about.
 """
 
-from benchmark.demo_data.prepare import prepare
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark.demo_data.prepare import Progress, prepare
 from benchmark.demo_data.spec import DemoSpec
 
-__all__ = ["DemoSpec", "prepare"]
+__all__ = ["DemoSpec", "draw", "prepare"]
+
+
+def draw(root: Path, values: Mapping[str, Any], progress: Progress) -> Path:
+    """Draw the demo data that a suite's ``prepare`` describes, unless they are there already.
+
+    Args:
+        root: folder of the data.
+        values: fields of `DemoSpec`.
+        progress: as `prepare` takes it.
+
+    Raises:
+        UserError: an impossible value, or as `prepare`.
+    """
+    return prepare(root, DemoSpec.from_config(values), progress)

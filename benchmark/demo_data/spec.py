@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from common.errors import UserError
+from pydantic import Field, model_validator
+
+from common.settings import Settings, checked
 
 #: Raised whenever the same spec would give other bytes (art, layout, text, file names).
 DRAWING_VERSION = 2
@@ -36,37 +37,18 @@ PART_FIELDS: dict[str, tuple[str, ...]] = {
     "ade20k": ("seed", "test_seed", "concepts", "things", "semantic_train", "semantic_val", "semantic_test"),
 }
 
-_RANGES: dict[str, tuple[int, int]] = {
-    "seed": (0, 2**32 - 1),
-    "test_seed": (0, 2**32 - 1),
-    "concepts": (2, 150),
-    "image_size": (48, 512),
-    "pairs": (1, 1_000_000),
-    "val_pairs": (1, 100_000),
-    "pairs_per_shard": (1, 10_000),
-    "classes": (2, 150),
-    "class_train": (1, 10_000),
-    "class_val": (1, 10_000),
-    "class_test": (1, 10_000),
-    "categories": (1, 90),
-    "instances_train": (1, 100_000),
-    "instances_val": (1, 100_000),
-    "instances_test": (1, 100_000),
-    "things": (1, 138),
-    "semantic_train": (1, 100_000),
-    "semantic_val": (1, 100_000),
-    "semantic_test": (1, 100_000),
-}
+
+def _number(lowest: int, highest: int, default: int) -> Any:
+    return Field(default, ge=lowest, le=highest, strict=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DemoSpec:
+class DemoSpec(Settings):
     """Sizes and seed of the demo data; the defaults are the full demo.
 
     Attributes:
         seed: everything drawn depends on this and on nothing else,
-        test_seed: but for the test splits of the transfer tasks, which depend on this. None: `seed`. Raise it
-            to replace test images that a choice was made on; everything else stays as it was.
+        test_seed: but for the test splits of the transfer tasks, which depend on this; `seed` where it is not
+            given. Raise it to replace test images that a choice was made on; everything else stays as it was.
         concepts: how many of the object concepts are used at all (spread evenly over the table).
         image_size: side of pre-training and classification images, in pixels.
         pairs, val_pairs: image-text pairs for pre-training and for watching it.
@@ -78,60 +60,53 @@ class DemoSpec:
         things: concepts that are classes of the segmentation task, beside every background;
             other concepts are drawn there too, as index 0 ("other").
         semantic_train, semantic_val, semantic_test: images of the segmentation task.
-
-    Raises:
-        UserError: a field is unknown, not a whole number or out of range, or a task asks for more concepts
-            than there are.
     """
 
-    seed: int = 0
-    test_seed: int | None = None
-    concepts: int = 150
-    image_size: int = 96
-    pairs: int = 12_000
-    val_pairs: int = 1_000
-    pairs_per_shard: int = 1_000
-    classes: int = 80
-    class_train: int = 8
-    class_val: int = 5
-    class_test: int = 30
-    categories: int = 24
-    instances_train: int = 240
-    instances_val: int = 60
-    instances_test: int = 400
-    things: int = 24
-    semantic_train: int = 200
-    semantic_val: int = 50
-    semantic_test: int = 200
+    seed: int = _number(0, 2**32 - 1, 0)
+    test_seed: int = _number(0, 2**32 - 1, 0)
+    concepts: int = _number(2, 150, 150)
+    image_size: int = _number(48, 512, 96)
+    pairs: int = _number(1, 1_000_000, 12_000)
+    val_pairs: int = _number(1, 100_000, 1_000)
+    pairs_per_shard: int = _number(1, 10_000, 1_000)
+    classes: int = _number(2, 150, 80)
+    class_train: int = _number(1, 10_000, 8)
+    class_val: int = _number(1, 10_000, 5)
+    class_test: int = _number(1, 10_000, 30)
+    categories: int = _number(1, 90, 24)
+    instances_train: int = _number(1, 100_000, 240)
+    instances_val: int = _number(1, 100_000, 60)
+    instances_test: int = _number(1, 100_000, 400)
+    things: int = _number(1, 138, 24)
+    semantic_train: int = _number(1, 100_000, 200)
+    semantic_val: int = _number(1, 100_000, 50)
+    semantic_test: int = _number(1, 100_000, 200)
 
-    def __new__(cls, **values: Any) -> DemoSpec:
-        """Refuse unknown fields as the user's error: specs come from config files."""
-        unknown = sorted(set(values) - set(_RANGES))
-        if unknown:
-            raise UserError(f"demo data: no such field {unknown[0]!r}; the fields are {', '.join(_RANGES)}")
-        return super().__new__(cls)
+    @model_validator(mode="before")
+    @classmethod
+    def _draw_test_like_train(cls, values: dict[str, Any]) -> dict[str, Any]:
+        own = values.get("test_seed") is not None
+        return values if own else {**values, "test_seed": values.get("seed", 0)}
 
-    def __post_init__(self) -> None:
-        if self.test_seed is None:
-            object.__setattr__(self, "test_seed", self.seed)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise UserError(f"demo data: {field.name} must be a whole number, not {value!r}")
-            low, high = _RANGES[field.name]
-            if not low <= value <= high:
-                raise UserError(f"demo data: {field.name} must be {low} to {high}, not {value}")
+    @model_validator(mode="after")
+    def _have_enough_concepts(self) -> DemoSpec:
         for name in ("classes", "categories", "things"):
             if getattr(self, name) > self.concepts:
-                raise UserError(
-                    f"demo data: {name}={getattr(self, name)} is more than concepts={self.concepts}; "
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is more than concepts={self.concepts}; "
                     f"lower {name} or raise concepts"
                 )
+        return self
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> DemoSpec:
-        """The spec a config's ``dict(...)`` describes; fields left out keep their defaults."""
-        return cls(**dict(values))
+        """The spec a config's ``dict(...)`` describes; fields left out keep their defaults.
+
+        Raises:
+            UserError: a field is unknown, not a whole number or out of range, or a task asks for more
+                concepts than there are.
+        """
+        return checked(cls, values, "demo data")
 
     @classmethod
     def smoke(cls, **changes: Any) -> DemoSpec:
@@ -163,7 +138,7 @@ class DemoSpec:
 
     def to_dict(self) -> dict[str, int]:
         """All fields, in order, for ``prepared.json``."""
-        return asdict(self)
+        return self.model_dump()
 
     def part(self, name: str) -> dict[str, int]:
         """The fields that part ``name`` (see ``PART_FIELDS``) depends on."""

@@ -33,7 +33,11 @@ def examine(results: Path, data: dict[str, Path], patience: float = PATIENCE) ->
 
 def _light_checks(results: Path, data: dict[str, Path]) -> list[Check]:
     folders = [
-        Check(f"data {name}", partial(resources.data_folder, name, path), f"point to it: --data {name}=PATH")
+        Check(
+            f"data {name}",
+            partial(resources.data_folder, name, path, results),
+            f"point to it: --data {name}=PATH",
+        )
         for name, path in data.items()
     ]
     elsewhere = "write elsewhere: --results FOLDER"

@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
+from benchmark.data import LAYOUTS, layout_of, layouts
 from benchmark.doctor.findings import Finding, error, ok, warning
+from benchmark.suites.shipped import drawn_data
 from common.machine import available_memory
 
 GIB = 1 << 30
 MEMORY_NEEDED = 4 * GIB
-"""The demo's pre-training peaks at less than half of this; the rest is for reading images."""
+"""Pre-training a small ViT peaks at less than half of this; the rest is for reading images."""
 DISK_NEEDED = 5 * GIB
-"""Room for the demo's data and results, and for some checkpoints."""
+"""Room for the data and results of a small suite, and for some checkpoints."""
 
 KNOWN_SYNSETS = {"dog.n.01": 2084071, "person.n.01": 7846, "entity.n.01": 1740}
 """Offsets in WordNet 3.0, as its own data.noun has them."""
-
-_LOOKED_AT = 50  # entries of a folder, at most: this is a look, not a count
 
 
 def memory() -> Finding:
@@ -90,92 +87,28 @@ def lexicon() -> Finding:
 RESTORE_LEXICON = "git checkout -- pretraining/labels/lexicon"
 
 
-def data_folder(name: str, path: Path) -> Finding:
+def data_folder(name: str, path: Path, results: Path) -> Finding:
     """A quick look at a data set: the folders are there and hold what they should; no file is read through.
 
     Args:
-        name: as task configs call it; ``demo_...`` has the layout of the rest of its name.
+        name: as task configs call it; tells the layout, if it is one's name or ends in it.
         path: its folder.
+        results: the results folder, which some data are drawn in.
     """
     point = f"point to it: --data {name}=PATH"
     if not path.is_dir():
-        remedy = (
-            f"draw it: python run_suite.py prepare demo; or {point}" if name.startswith("demo_") else point
-        )
+        drawn = drawn_data(name, results)
+        remedy = f"draw it: {drawn.command}; or {point}" if drawn else point
         return error(f"{path} {'is no folder' if path.exists() else 'does not exist'}", remedy)
-    kind = name.removeprefix("demo_")
-    if kind not in LAYOUTS:
-        fitting = [kind for kind, problem in LAYOUTS.items() if problem(path) is None]
+    layout = layout_of(name)
+    if layout is None:
+        fitting = [layout.name for layout in layouts() if layout.glance(path) is None]
         if fitting:
             return ok(f"{path}: laid out like {fitting[0]}")
         return warning(f"{path} has none of the layouts known: {', '.join(LAYOUTS)}", point)
-    problem = LAYOUTS[kind]
-    wrong = problem(path)
+    wrong = layout.glance(path)
     if wrong is None:
-        return ok(f"{path}: laid out like {kind}")
-    for inner in _entries(path):
-        if inner.is_dir() and problem(inner) is None:
-            return error(f"{path}: {wrong}", f"point one folder down: --data {name}={inner}")
+        return ok(f"{path}: laid out like {layout.name}")
+    if inner := layout.one_folder_down(path):
+        return error(f"{path}: {wrong}", f"point one folder down: --data {name}={inner}")
     return error(f"{path}: {wrong}", f"unpack it again, or {point}")
-
-
-def _no_image_folder(path: Path) -> str | None:
-    from benchmark.data.image_folder import IMAGE_TYPES
-
-    for split in ("train", "val"):
-        classes = [entry for entry in _entries(path / split) if entry.is_dir()]
-        if not classes:
-            return f"no {split}/<class name>/<image>"
-        if not any(entry.suffix.lower() in IMAGE_TYPES for entry in _entries(classes[0])):
-            return f"no images in {split}/{classes[0].name}"
-    return None
-
-
-def _no_coco(path: Path) -> str | None:
-    for split in ("train", "val"):
-        year = next(
-            (y for y in ("2017", "") if (path / f"annotations/instances_{split}{y}.json").is_file()), None
-        )
-        if year is None:
-            return f"no annotations/instances_{split}2017.json"
-        with (path / f"annotations/instances_{split}{year}.json").open("rb") as file:
-            if not file.read(64).lstrip().startswith(b"{"):
-                return f"annotations/instances_{split}{year}.json is no annotation file"
-        if not _entries(path / f"{split}{year}"):
-            return f"no images in {split}{year}"
-    return None
-
-
-def _no_ade20k(path: Path) -> str | None:
-    for split in ("training", "validation"):
-        for kind, suffix in (("images", ".jpg"), ("annotations", ".png")):
-            if not any(entry.suffix == suffix for entry in _entries(path / kind / split)):
-                return f"no {kind}/{split}/*{suffix}"
-    return None
-
-
-def _no_pairs(path: Path) -> str | None:
-    if any(entry.suffix == ".tar" for folder in (path / "train", path) for entry in _entries(folder)):
-        return None
-    return "no train/*.tar or *.tar (WebDataset)"
-
-
-LAYOUTS: dict[str, Callable[[Path], str | None]] = {
-    "imagenet1k": _no_image_folder,
-    "places365": _no_image_folder,
-    "classification": _no_image_folder,
-    "coco": _no_coco,
-    "ade20k": _no_ade20k,
-    "pairs": _no_pairs,
-}
-"""What is wrong with a folder as data of that name, or None."""
-
-
-def _entries(folder: Path) -> list[Path]:
-    """Some entries of a folder, sorted; none where it is missing."""
-
-    def visible() -> Iterator[Path]:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            yield from (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-    return sorted(islice(visible(), _LOOKED_AT))

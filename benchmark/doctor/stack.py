@@ -93,7 +93,7 @@ def gpu() -> Finding:
         return _usable_gpus(torch)
     present = nvidia_gpus()
     if not present:
-        return ok("none: a CPU is enough for the demo")
+        return ok("none: a CPU is enough for small suites")
     there = f"{', '.join(present)} cannot be used"
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and hidden.strip() in {"", "-1"}:

@@ -1,17 +1,23 @@
-"""Multinomial logistic regression with an L2 penalty, solved to convergence on all data at once."""
+"""Multinomial logistic regression with an L2 penalty, solved to convergence on all data at once; the penalty
+is chosen on validation data.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from common.progress import Report
+
 ROWS = 1 << 16
 """Rows whose logits are held at once: 250 MiB for a thousand classes in float32."""
-SMALL = 50_000_000
+WORTH_THREADS = 50_000_000
 """Multiplications of one product below which several threads cost more in waiting than they save."""
 
 
@@ -96,11 +102,94 @@ def fit(
     return LinearClassifier(weight, bias, slope < good_enough, steps)
 
 
+class Standardiser:
+    """Shifts and scales features to mean 0 and variance 1 over the training images.
+
+    Args:
+        features: of the training images, [N, D].
+    """
+
+    def __init__(self, features: Tensor) -> None:
+        self.mean = features.mean(0)
+        deviation = features.std(0, correction=0)
+        # A feature that is constant but for rounding carries nothing; dividing by ~0 would make noise of it.
+        floor = 1e-6 * deviation.max().clamp(min=1e-30)
+        self.scale = torch.where(deviation > floor, deviation, torch.ones_like(deviation))
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Standardised features [N, D] of any images."""
+        return (features - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A penalty, chosen on validation data.
+
+    Attributes:
+        l2: its strength.
+        classifier: the solution for it.
+        tried: one dict for each strength that was tried, in that order: l2, val_top1 (percent), val_loss,
+            converged, steps.
+    """
+
+    l2: float
+    classifier: LinearClassifier
+    tried: list[dict[str, Any]]
+
+
+def choose(
+    train: Tensor,
+    train_labels: Tensor,
+    val: Tensor,
+    val_labels: Tensor,
+    strengths: Sequence[float],
+    report: Report,
+) -> Choice:
+    """Fit every strength, each from the last solution; choose by validation accuracy.
+
+    Ties go to the lower validation loss, then to the strength that was tried first. Test images are no
+    argument.
+
+    Args:
+        train, val: features [N, D], standardised.
+        train_labels, val_labels: [N] int64, on any device.
+        strengths: of the penalty, strongest first.
+        report: told which strength it is at.
+
+    Raises:
+        FloatingPointError: a loss is not finite.
+    """
+    labels, truth = train_labels.to(train.device), val_labels.to(train.device)
+    classes = int(labels.max()) + 1
+    train, val = train.clone(), val.clone()  # out of inference mode: L-BFGS updates in place
+    best: tuple[tuple[int, float], float, LinearClassifier] | None = None
+    previous, tried = None, []
+    for step, l2 in enumerate(strengths):
+        report("penalties", step, len(strengths))
+        previous = fit(train, labels, classes, l2, start=previous)
+        probabilities = previous.probabilities(val)
+        correct = int((probabilities.argmax(1) == truth).sum())
+        loss = -probabilities.gather(1, truth[:, None]).clamp(min=1e-30).log().mean().item()
+        tried.append(
+            {
+                "l2": l2,
+                "val_top1": 100 * correct / len(truth),
+                "val_loss": loss,
+                "converged": previous.converged,
+                "steps": previous.steps,
+            }
+        )
+        merit = (correct, -loss)
+        if best is None or merit > best[0]:
+            best = (merit, l2, previous)
+    return Choice(best[1], best[2], tried)
+
+
 @contextlib.contextmanager
 def _threads_for(multiplications: int) -> Iterator[None]:
     """One thread for small problems: on a busy machine thousands of tiny steps on several threads crawl."""
     before = torch.get_num_threads()
-    if multiplications < SMALL:
+    if multiplications < WORTH_THREADS:
         torch.set_num_threads(1)
     try:
         yield

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.records.schema import Metric
+from benchmark.statistics.coverage import coverage
 from benchmark.statistics.interval import Interval
-from benchmark.statistics.precision import splits, subsampled_mean
+from benchmark.statistics.precision import FEWEST, splits, subsampled_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -34,6 +36,32 @@ _PRECISIONS = {
 }
 """Name -> sizes of objects and IoU thresholds it is the mean over."""
 _RECALLS = np.linspace(0.0, 1.0, 101)
+
+
+def measure(
+    annotations: Path, detections: list[dict[str, Any]], kind: str
+) -> tuple[dict[str, Metric], pandas.DataFrame]:
+    """The twelve numbers, the six precisions with intervals, and what was found in each image.
+
+    Args:
+        annotations, detections, kind: as `evaluate` takes them.
+
+    Returns:
+        Metrics by ``<kind>_<name>`` with the names of `NAMES`, and `Matches.table`.
+    """
+    values = evaluate(annotations, detections, kind)
+    matches = match(annotations, detections, kind)
+    images = len(matches.image_ids)
+    bounds = intervals(matches) if images >= FEWEST else {}
+    metrics = {}
+    for name, value in values.items():
+        metric = Metric(value=value, unit=name[:2].replace("mA", "AP"), n=images)
+        if name in bounds:
+            _, metric.low, metric.high, metric.bias = bounds[name]
+            metric.method, metric.truth = "sub-samples over images", "population of images"
+            metric.coverage = coverage(name, images, value)
+        metrics[f"{kind}_{name}"] = metric
+    return metrics, matches.table(kind)
 
 
 def evaluate(

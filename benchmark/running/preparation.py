@@ -1,15 +1,18 @@
-"""Making the inputs of a suite: demo data drawn, captions labelled, vocabulary counted."""
+"""Making the inputs of a suite: data drawn, captions labelled, vocabulary counted."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from benchmark import tasks
+from benchmark.data import load_layout
 from benchmark.running.console import Display
+from benchmark.suites.shipped import Drawn, drawn_data, drawn_folder
 from benchmark.suites.suite import Suite
 from common.errors import UserError
 from common.files import read_json, write_json
-from common.names import suggest
+from common.names import imported, suggest
 
 
 def prepare_suite(suite: Suite, display: Display) -> None:
@@ -23,11 +26,17 @@ def prepare_suite(suite: Suite, display: Display) -> None:
 
 
 def draw(suite: Suite, name: str, display: Display) -> Path:
-    """Draw the demo data `name` of a suite into ``<results>/data/<name>``."""
+    """Draw the entry `name` of a suite's `prepare` into ``<results>/data/<name>``, unless that is done.
+
+    Raises:
+        UserError: there is no such entry, or it is none that can be drawn.
+    """
     if name not in suite.prepare:
         raise UserError(f"suite {suite.name} draws no data called {name!r}: {suggest(name, suite.prepare)}")
-    from benchmark.demo_data import DemoSpec, prepare
-
+    values = dict(suite.prepare[name])
+    if "type" not in values:
+        raise UserError(f"{suite.path}: prepare, {name}: give type='module:function', which draws it")
+    drawer = imported(values.pop("type"), "drawer of data")
     jobs = {}
 
     def progress(part: str, done: int, total: int) -> None:
@@ -35,7 +44,7 @@ def draw(suite: Suite, name: str, display: Display) -> Path:
             jobs["draw"] = display.job(f"draw data/{name}")
         jobs["draw"].report(part, done, total)
 
-    root = prepare(suite.results / "data" / name, DemoSpec.from_config(suite.prepare[name]), progress)
+    root = drawer(drawn_folder(suite.results, name), values, progress)
     if jobs:
         jobs["draw"].finish("drawn")
     return root
@@ -47,18 +56,34 @@ def check_data(suite: Suite) -> None:
     Raises:
         UserError: one is missing; the message says how to get it.
     """
-    needed = {task.data_name: suite.data_of(task) for task in suite.tasks}
-    for name, folder in needed.items():
-        check_folder(name, folder)
+    for task in suite.tasks:
+        folder = suite.data_of(task)
+        if not folder.is_dir():
+            drawn = drawn_data(task.data_name, suite.results)
+            check_folder(task.data_name, folder, drawn, tasks.task_type(task.type).layout)
 
 
-def check_folder(name: str, folder: Path) -> None:
-    """Raise a `UserError` with the remedy when a data folder is missing."""
+def check_folder(name: str, folder: Path, drawn: Drawn | None = None, layout: str | None = None) -> None:
+    """Make sure that a folder of data is there.
+
+    Args:
+        name: of the data, as configs call them.
+        folder: where they should be.
+        drawn: who draws such data, where somebody does.
+        layout: that the data are read by.
+
+    Raises:
+        UserError: it is not there; the message says how to get it.
+    """
     if not Path(folder).is_dir():
-        remedy = f"name its folder with --data {name}=PATH"
-        if name.startswith("demo"):
-            remedy = f"draw it with python run_suite.py prepare demo, or {remedy}"
-        raise UserError(f"data {name}: {folder} does not exist: {remedy}")
+        draw_it = f"draw it with {drawn.command}, or " if drawn else ""
+        raise UserError(f"data {name}: {folder} does not exist: {draw_it}{point_to(name, layout)}")
+
+
+def point_to(name: str, layout: str | None) -> str:
+    """How to say where data are, and what the folder must hold."""
+    holds = f", which holds {load_layout(layout).holds}" if layout else ""
+    return f"name its folder with --data {name}=PATH{holds}"
 
 
 def label_pairs(pairs: Path, vocabulary: dict[str, Any], display: Display) -> None:

@@ -14,6 +14,9 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from common.names import slug, suggest
 
+DEFAULT_SUITE = "demo"
+"""The suite that is meant where none is named."""
+
 
 @dataclass(frozen=True)
 class Pretraining:
@@ -125,7 +128,8 @@ def load_suite(
         pretraining_seeds: how often pre-training alone is; `seeds` then says how often each of these
             backbones is transferred.
         data: name -> folder.
-        prepare: name -> fields of `benchmark.demo_data.DemoSpec`; drawn in ``{results}/data/<name>``.
+        prepare: name -> ``dict(type="module:function", ...)``: draws data in ``{results}/data/<name>`` when
+            called with that folder, the other entries of the dict and a progress callback.
         vocabulary: arguments of `pretraining.labels.vocabulary.Vocabulary.count`.
         pretraining: name -> pre-training config (a path, or ``dict(config=..., set=...)``); written to
             ``{suite}/pretrain/<name>``, the backbone ``run:{suite}/pretrain/<name>``.

@@ -24,12 +24,14 @@ class TaskType:
             fingerprint, so that loggers, hooks and worker counts may change without a new run.
         axes: what its cells may differ by, beside backbone and seed: name of the axis -> the entry of the
             config that it sets. Any other entry is an axis by its own name, dots included.
+        layout: of the data it reads, a name of `benchmark.data.layout_of`; None where any folder will do.
     """
 
     target: str
     protocol: int
     config_keys: tuple[str, ...] = ("task",)
     axes: Mapping[str, str] = field(default_factory=dict)
+    layout: str | None = None
 
 
 RUNNER_KEYS = (
@@ -46,9 +48,13 @@ RUNNER_AXES = {
 }
 
 TASKS = {
-    "linear_probe": TaskType("benchmark.tasks.linear_probe:LinearProbe", 3, axes={"feature": "task.feature"}),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES),
-    "segmentation": TaskType("benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, RUNNER_AXES),
+    "linear_probe": TaskType(
+        "benchmark.tasks.linear_probe:LinearProbe", 3, axes={"feature": "task.feature"}, layout="image_folder"
+    ),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES, "coco"),
+    "segmentation": TaskType(
+        "benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, RUNNER_AXES, "ade20k"
+    ),
 }
 
 
@@ -57,7 +63,7 @@ def task_type(name: str) -> TaskType:
 
     Args:
         name: a key of `TASKS`, or ``module:Class`` of somebody else's `Task`, whose class attributes
-            `protocol`, `config_keys` and `axes` are then read.
+            `protocol`, `config_keys`, `axes` and `layout` are then read.
 
     Raises:
         UserError: no such kind.
@@ -66,8 +72,8 @@ def task_type(name: str) -> TaskType:
         return TASKS[name]
     if ":" not in name:
         raise UserError(f"unknown task type {name!r}: {suggest(name, TASKS)} (or module:Class of your own)")
-    task = imported(name, "task type")
-    return TaskType(name, int(task.protocol), tuple(task.config_keys), dict(task.axes))
+    task: type[Task] = imported(name, "task type")
+    return TaskType(name, int(task.protocol), tuple(task.config_keys), dict(task.axes), task.layout)
 
 
 def load_task(name: str) -> Task:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.records.schema import Metric
 from common.progress import Report
+from common.settings import Model, checked
 
 if TYPE_CHECKING:
     import pandas
@@ -45,6 +46,14 @@ class TaskContext:
     def settings(self) -> dict[str, Any]:
         """`cfg.task` without the two entries that the harness reads itself."""
         return {key: value for key, value in self.cfg.task.items() if key not in {"type", "data"}}
+
+    def checked(self, model: type[Model]) -> Model:
+        """`settings` as the model of what the task understands.
+
+        Raises:
+            UserError: an unknown setting, or an impossible value.
+        """
+        return checked(model, self.settings, f"task {self.cfg.task.type}")
 
     @property
     def device(self) -> str:
@@ -88,13 +97,14 @@ class Task(abc.ABC):
     """One kind of transfer. Kinds of our own are listed in `benchmark.tasks.TASKS`.
 
     Attributes:
-        protocol, config_keys, axes: see `benchmark.tasks.TaskType`; read from the class only for tasks of
-            others.
+        protocol, config_keys, axes, layout: see `benchmark.tasks.TaskType`; read from the class only for
+            tasks of others.
     """
 
     protocol: ClassVar[int] = 1
     config_keys: ClassVar[tuple[str, ...]] = ("task",)
     axes: ClassVar[Mapping[str, str]] = {}
+    layout: ClassVar[str | None] = None
 
     @abc.abstractmethod
     def run(self, context: TaskContext) -> Outcome:

@@ -9,11 +9,8 @@ import pandas as pd
 from mmengine.config import Config
 
 from backbones import empty_backbone
-from benchmark.data.dataset_classes import coco_categories
+from benchmark.data import coco
 from benchmark.metrics import coco_ap
-from benchmark.records.schema import Metric
-from benchmark.statistics.coverage import coverage
-from benchmark.statistics.precision import FEWEST
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from common.errors import UserError
@@ -25,12 +22,11 @@ class Detection(Task):
     """Mask R-CNN or another MMDetection model on the cell's backbone.
 
     Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder.
-    Settings: ``keep_weights`` keeps the trained model as model.pth; ``validate`` looks at the validation
-    split where the config says so.
+    Settings: `openmmlab_runner.RunnerSettings`.
     """
 
     def run(self, context: TaskContext) -> Outcome:
-        settings = {"keep_weights": True, "validate": True}
+        settings = context.checked(openmmlab_runner.RunnerSettings)
         cfg = openmmlab_runner.prepare(context, settings)
         truth = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)
@@ -39,10 +35,10 @@ class Detection(Task):
         for kind in ("bbox", "segm"):
             context.report(f"{kind} AP")
             detections = json.loads((context.out / RESULTS.format(kind=kind)).read_text(encoding="utf-8"))
-            found, table = measure(truth, detections, kind)
+            found, table = coco_ap.measure(truth, detections, kind)
             metrics |= found
             tables.append(table)
-        openmmlab_runner.finish(runner, context.out, settings["keep_weights"])
+        openmmlab_runner.finish(runner, context.out, settings.keep_weights)
         return Outcome(
             primary="bbox_mAP",
             also=["segm_mAP"],
@@ -67,13 +63,11 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
     classes = None
     for dataset in openmmlab_runner.datasets(cfg):
         annotations = context.data / dataset.ann_file
-        names = coco_categories(annotations)
+        names = coco.class_names(annotations)
         if classes is not None and names != classes:
             raise UserError(f"{annotations} has other categories than the training split")
         classes = names
-        folder = context.data / dataset.data_prefix.img
-        if not folder.is_dir():
-            raise UserError(f"{folder} does not exist: the images of {annotations.name} belong there")
+        coco.require_images(context.data / dataset.data_prefix.img, annotations)
         dataset.metainfo = {"classes": classes}
     train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.ann_file == train.ann_file:
@@ -94,23 +88,6 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         "outfile_prefix": str(context.out / "detections"),
     }
     return truth
-
-
-def measure(truth: Path, detections: list[dict], kind: str) -> tuple[dict[str, Metric], pd.DataFrame]:
-    """The twelve numbers, the six precisions with intervals, and what was found in each image."""
-    values = coco_ap.evaluate(truth, detections, kind)
-    matches = coco_ap.match(truth, detections, kind)
-    images = len(matches.image_ids)
-    bounds = coco_ap.intervals(matches) if images >= FEWEST else {}
-    metrics = {}
-    for name, value in values.items():
-        metric = Metric(value=value, unit=name[:2].replace("mA", "AP"), n=images)
-        if name in bounds:
-            _, metric.low, metric.high, metric.bias = bounds[name]
-            metric.method, metric.truth = "sub-samples over images", "population of images"
-            metric.coverage = coverage(name, images, value)
-        metrics[f"{kind}_{name}"] = metric
-    return metrics, matches.table(kind)
 
 
 def _joined(tables: list[pd.DataFrame], truth: Path) -> pd.DataFrame:

@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from pydantic import Field
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
 from benchmark.tasks.base import TaskContext
 from common.errors import UserError
 from common.files import replacing
-from common.names import suggest
 from common.progress import Report
+from common.settings import Settings
 from common.training import accumulation
 from common.training.checkpoints import forget_checkpoints
 from common.training.hooks import CostHook, ProgressHook, WaitHook
@@ -24,20 +25,24 @@ from common.training.runner import ResumableRunner
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
+class RunnerSettings(Settings):
+    """What a task config may say under ``task`` where MMEngine's Runner trains.
+
+    Attributes:
+        keep_weights: keep the trained model as model.pth.
+        validation: called ``validate``: look at the validation split where the config says when.
+    """
+
+    keep_weights: bool = True
+    validation: bool = Field(True, alias="validate")  # "validate" is a method of pydantic's
+
+
+def prepare(context: TaskContext, settings: RunnerSettings) -> Config:
     """A Runner's config for this cell: backbone, data, seed, folder and resumption are filled in.
 
-    Args:
-        settings: the defaults of what the config may say under ``task``; changed by what it does say.
-
     Raises:
-        UserError: an unknown setting, a config that is none of MMEngine's, or a batch that these processes
-            cannot make.
+        UserError: a config that is none of MMEngine's, or a batch that these processes cannot make.
     """
-    for name, value in context.settings.items():
-        if name not in settings:
-            raise UserError(f"{context.cfg.task.type} has no setting {name!r}: {suggest(name, settings)}")
-        settings[name] = value
     for key in ("model", *_LOADERS, "train_cfg", "optim_wrapper", "test_evaluator"):
         if key not in context.cfg:
             raise UserError(f"the task config has no entry {key}: see task_configs/{context.cfg.task.type}")
@@ -47,7 +52,7 @@ def prepare(context: TaskContext, settings: dict[str, Any]) -> Config:
     cfg.model.backbone.seed = context.seed
     for dataset in datasets(cfg):
         dataset.data_root = str(context.data)
-    if not settings["validate"]:
+    if not settings.validation:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.work_dir = str(context.out / "training")
     cfg.randomness = {"seed": context.seed, **cfg.get("randomness", {})}

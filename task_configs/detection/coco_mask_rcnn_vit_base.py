@@ -1,4 +1,4 @@
-"""COCO object detection and instance segmentation: Mask R-CNN, ViT-B/16 (arXiv 2404.15653, table 5).
+"""COCO object detection and instance segmentation: Mask R-CNN, ViT-B/16.
 
 Protocol: train2017 for 25 epochs of the recipe, each of which passes four times over the images (released
 code: repeated augmentation), batch 128, AdamW 3e-4 with weight decay 0.1, layer decay 0.7, 250 iterations
@@ -8,11 +8,13 @@ images). Class token dropped, Simple FPN with top-down additions, 4conv1fc box h
 LayerNorm. As in the released code, the stem's BatchNorm is trained, RoIAlign is not aligned and pools large
 boxes at stride 64, the final norm learns at the last block's rate, position embeddings are decayed and the
 Simple FPN's transposed convolutions are not.
+
 Different from the released code: no learned RangeAugment; the size is drawn per image, not per batch, and
 the batch size does not vary with it; the convolutions of the RPN have biases and no LayerNorm, and so has
 the mask head's transposed convolution; the heads' initial weights and the rounding of anchors are
 MMDetection's; learning rates of layers are not rounded to five decimals.
 
+Command:
     python run_suite.py run task_configs/detection/coco_mask_rcnn_vit_base.py --backbone corenet:vit_base.pt \
         --data coco=/data/coco
 
@@ -23,7 +25,8 @@ file as well, with the data linked at data/coco. They do not accumulate by thems
 --auto-scale-lr, or --cfg-options optim_wrapper.accumulative_counts=K (64 / GPUs) with the warm-up's `end`
 multiplied and the EMA's momentum divided by K, for they count batches there.
 
-Published: CatLIP (DataComp-1.3B) 49.9 box AP, 43.6 mask AP; CLIP (DataComp-1.3B) 49.9 and 43.7.
+Published: CatLIP (DataComp-1.3B) 49.9 box AP, 43.6 mask AP; CLIP (DataComp-1.3B) 49.9 and 43.7
+(arXiv 2404.15653, table 5).
 """
 
 _base_ = ["_base_/mask_rcnn_vit.py"]

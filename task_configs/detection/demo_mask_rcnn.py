@@ -6,11 +6,12 @@ not trained (its BatchNorm learns statistics where it has none): fine-tuned for 
 weights catch up with pre-trained ones, and what is left is the luck of the seed. The same for every backbone;
 how it was chosen is in METHODOLOGY.md.
 
+Command:
     python run_suite.py run task_configs/detection/demo_mask_rcnn.py \
         --backbone run:results/demo/pretrain/catlip --data demo_coco=results/data/demo/coco
 
-Expected: no published figure. On another drawing, over seeds of the heads: CatLIP 7.2 box AP, [6.9...7.5] of
-five; CLIP 11.0, [10.0...11.7] of three; random weights 0.3.
+Published: none, the data are drawn by this project. On another drawing, over seeds of the heads: CatLIP 7.2
+box AP, [6.9...7.5] of five; CLIP 11.0, [10.0...11.7] of three; random weights 0.3.
 """
 
 _base_ = ["_base_/mask_rcnn_vit.py"]

@@ -1,4 +1,4 @@
-"""ADE20K semantic segmentation: DeepLabv3 at output stride 8, ViT-B/16 (arXiv 2404.15653, table 4).
+"""ADE20K semantic segmentation: DeepLabv3 at output stride 8, ViT-B/16.
 
 Protocol: 50 epochs of the 20,210 training images, batch 32, AdamW 3e-5 -> 3e-6 (cosine, 500 iterations of
 warm-up from 1e-6), weight decay 0.1, EMA 1e-4; short side 256 to 768, crop 512, flip; ASPP with 512
@@ -6,12 +6,14 @@ channels, rates 12/24/36, dropout 0.1. Evaluated on the 2,000 validation images 
 at their own size. As in the released code, images are resized by Pillow's bicubic filter, the stem's
 BatchNorm is trained, the head's activation is GELU, logits are enlarged with their corners aligned, and
 position embeddings are decayed.
+
 Different from the released code: no learned RangeAugment; MMSegmentation's ASPP fuses its branches by a 3x3
 convolution where CoreNet's has a 1x1; LayerNorm in the head, as the recipe says, where CoreNet builds the
 head before it reads that entry, with BatchNorm; test logits are enlarged to 512 x 512 first and to the
 image's size then, CoreNet's at once; unlabelled pixels do not count as a class when a crop is chosen; the
 head's initial weights are MMSegmentation's.
 
+Command:
     python run_suite.py run task_configs/segmentation/ade20k_deeplabv3_vit_base.py \
         --backbone corenet:vit_base.pt --data ade20k=/data/ADEChallengeData2016
 
@@ -22,7 +24,7 @@ data/ade/ADEChallengeData2016. They do not accumulate by themselves: give them -
 auto_scale_lr.enable=True, or optim_wrapper.accumulative_counts=K (8 / GPUs) with the warm-up's `end`
 multiplied and the EMA's momentum divided by K, for they count batches there.
 
-Published: CatLIP (DataComp-1.3B) 50.10 mIoU; CLIP (DataComp-1.3B) 49.70.
+Published: CatLIP (DataComp-1.3B) 50.10 mIoU; CLIP (DataComp-1.3B) 49.70 (arXiv 2404.15653, table 4).
 """
 
 _base_ = ["_base_/deeplabv3_vit.py", "_base_/ade20k.py"]

@@ -5,12 +5,13 @@ kept), its logits upsampled; 10 epochs of the 20,210 training images, batch 32, 
 augmentation as ade20k_deeplabv3_vit_base.py; evaluated on the 2,000 validation images resized to 512 x 512,
 labels at their own size.
 
-With several GPUs, set train_dataloader.batch_size to 32 / GPUs.
-
+Command:
     python run_suite.py run task_configs/segmentation/ade20k_linear.py --backbone corenet:vit_base.pt \
         --data ade20k=/data/ADEChallengeData2016
 
-Published: no figure for CatLIP under this protocol.
+With several GPUs, set train_dataloader.batch_size to 32 / GPUs.
+
+Published: none for CatLIP or CLIP under this protocol.
 """
 
 _base_ = ["_base_/linear_vit.py", "_base_/ade20k.py"]

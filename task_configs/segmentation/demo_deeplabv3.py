@@ -6,10 +6,12 @@ than the pre-training pictures; 200 iterations of batch 8 at output stride 8, Ad
 pre-training pictures show), over stuff and over all. The same for every backbone; how it was chosen is in
 METHODOLOGY.md.
 
+Command:
     python run_suite.py run task_configs/segmentation/demo_deeplabv3.py \
         --backbone run:results/demo/pretrain/catlip --data demo_ade20k=results/data/demo/ade20k
 
-Expected: no published figure; pre-trained backbones are several points above random weights.
+Published: none, the data are drawn by this project. Pre-trained backbones are several points above random
+weights.
 """
 
 _base_ = ["_base_/deeplabv3_vit.py", "_base_/demo_ade20k.py"]

@@ -3,10 +3,11 @@
 Protocol: as ade20k_linear.py on the data of demo_deeplabv3.py: one linear classifier per patch token; 200
 iterations of batch 8, AdamW 1e-2 -> 0 (cosine); the same metrics.
 
+Command:
     python run_suite.py run task_configs/segmentation/demo_linear_seg.py \
         --backbone run:results/demo/pretrain/catlip --data demo_ade20k=results/data/demo/ade20k
 
-Expected: no published figure.
+Published: none, the data are drawn by this project.
 """
 
 _base_ = ["_base_/linear_vit.py", "_base_/demo_ade20k.py"]

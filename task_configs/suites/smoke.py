@@ -1,13 +1,18 @@
-"""The demo in miniature: every stage on a handful of samples. Its figures mean nothing.
+"""The demo in miniature: every stage on a handful of samples; its figures mean nothing.
+
+Protocol: the demo's configs, cut to ten steps of pre-training and three iterations of a transfer.
 
 Command:
     python run_suite.py --suite smoke
+
+Published: none, the data are drawn by this project.
 """
 
 _miniature = {"samples": 1280, "val_samples": 64, "val_interval": 10, "checkpoint_interval": 10}
 
 prepare = dict(
     smoke=dict(
+        type="benchmark.demo_data:draw",
         concepts=12,
         pairs=400,
         val_pairs=64,

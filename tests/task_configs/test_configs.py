@@ -1,4 +1,4 @@
-"""Our configs by themselves: they say what they are for, and stock MMEngine runs them in a fresh process."""
+"""Our configs by themselves: stock MMEngine runs them in a fresh process."""
 
 import json
 import re
@@ -36,26 +36,13 @@ RUN = """if True:
 
 
 @pytest.mark.parametrize("path", DENSE, ids=lambda path: path.stem)
-def test_a_config_says_what_it_is_for_and_holds_no_path(path):
+def test_a_config_is_for_its_framework_and_holds_no_path(path):
     cfg = Config.fromfile(path)
-    header = path.read_text().split('"""')[1]
-    assert "Protocol:" in header and re.search(r"^(Published|Expected):", header, re.MULTILINE)
-    assert f"run_suite.py run task_configs/{path.parent.name}/{path.name}" in header
-    assert f"--data {cfg.task.data}=" in header
     assert cfg.task.type == path.parent.name
     assert cfg.default_scope == {"detection": "mmdet", "segmentation": "mmseg"}[path.parent.name]
     assert cfg.custom_imports.imports == ["backbones.openmmlab"]
     assert not re.search(r"""["'](/|~|[A-Z]:)""", cfg.pretty_text)
     assert cfg.model.data_preprocessor.mean == [0.0] * 3 and cfg.model.data_preprocessor.std == [255.0] * 3
-
-
-@pytest.mark.parametrize("path", DENSE, ids=lambda path: path.stem)
-def test_published_figures_are_those_of_the_reference_table(path):
-    header = path.read_text().split('"""')[1]
-    published = (ROOT.parent / "results" / "published" / "published.csv").read_text()
-    promised = re.search(r"^Published: (.*?)(?:\n\n|\Z)", header, re.MULTILINE | re.DOTALL)
-    for figure in re.findall(r"\d\d\.\d+", promised.group(1) if promised else ""):
-        assert f",{figure}," in published
 
 
 def test_sizes_differ_from_the_base_only_where_the_recipe_says():

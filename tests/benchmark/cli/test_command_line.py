@@ -144,7 +144,7 @@ def wrong(*arguments: str) -> list[str]:
             "/no/such/folder does not exist",
         ),
         (wrong("label", "/no/such/shard.tar"), "/no/such/shard.tar does not exist"),
-        (wrong("prepare", "dem"), "unknown suite 'dem'"),
+        (wrong("prepare", "dem"), "no suite draws data called 'dem': did you mean demo"),
         (wrong("prepare", "smok", "--suite", "smoke"), "did you mean smoke"),
         (wrong("report", "--suite", "nothing"), "unknown suite 'nothing'"),
     ],
@@ -170,8 +170,9 @@ def test_what_cannot_be_written_is_the_users_error(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_real_data_are_checked_before_use(tmp_path, capsys):
+def test_real_data_are_checked_before_use(tmp_path, pairs, capsys):
     from dense_data import write_ade20k, write_coco
+    from image_data import draw_images
 
     coco = write_coco(tmp_path / "coco", {"train": 3, "val": 2}, 48)
     assert main(["prepare", "coco", "--check", str(coco)]) == 0
@@ -179,11 +180,16 @@ def test_real_data_are_checked_before_use(tmp_path, capsys):
     ade20k = write_ade20k(tmp_path / "ade", {"training": 2, "validation": 2}, 32)
     assert main(["prepare", "ade20k", "--check", str(ade20k)]) == 0
     assert "ADE20K layout, 3 classes" in capsys.readouterr().out
+    images = draw_images(tmp_path / "images")
+    assert main(["prepare", "imagenet1k", "--check", str(images)]) == 0
+    assert "image folder, 3 classes" in capsys.readouterr().out
+    assert main(["prepare", "pairs", "--check", str(pairs)]) == 0
+    assert "image–text pairs, shards: train 4, val 1" in capsys.readouterr().out
     (ade20k / "index_ade20k.pkl").touch()
     for arguments, message in (
         (["ade20k", "--check", str(ade20k)], "download ADEChallengeData2016.zip"),
         (["coco"], "--check PATH"),
-        (["demo", "--check", str(coco)], "no check for 'demo'"),
+        (["demo", "--check", str(coco)], "no layout of data called 'demo'"),
     ):
         assert main(["prepare", *arguments]) == 2
         errors = capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 
 from benchmark.demo_data import DemoSpec
 from benchmark.demo_data.concepts import BACKGROUNDS, all_concepts
-from benchmark.demo_data.spec import _RANGES, PART_FIELDS
+from benchmark.demo_data.spec import PART_FIELDS
 from common.errors import UserError
 
 
@@ -43,15 +43,24 @@ def test_smoke_is_small_and_can_be_changed():
 )
 def test_bad_specs_are_the_users_error(values, word):
     with pytest.raises(UserError, match=word) as error:
-        DemoSpec(**values)
+        DemoSpec.from_config(values)
     assert "\n" not in str(error.value)
 
 
+def test_the_test_splits_are_drawn_like_the_others_unless_told():
+    assert DemoSpec.from_config({"seed": 7}).test_seed == 7 == DemoSpec(seed=7, test_seed=None).test_seed
+    assert DemoSpec(seed=7, test_seed=9).seed_of("test") == 9 and DemoSpec(seed=7).seed_of("train") == 7
+
+
 def test_limits_agree_with_the_tables():
-    assert list(_RANGES) == list(DemoSpec().to_dict())
-    assert _RANGES["concepts"][1] == _RANGES["classes"][1] == len(all_concepts())
+    concepts = len(all_concepts())
+    assert DemoSpec(concepts=concepts, classes=concepts).classes == concepts
+    with pytest.raises(UserError, match="concepts"):
+        DemoSpec.from_config({"concepts": concepts + 1})
     # ADE20K's index PNGs know 150 classes.
-    assert _RANGES["things"][1] + len(BACKGROUNDS) <= 150
+    assert DemoSpec(things=150 - len(BACKGROUNDS)).things + len(BACKGROUNDS) == 150
+    with pytest.raises(UserError, match="things"):
+        DemoSpec.from_config({"things": 151 - len(BACKGROUNDS)})
 
 
 def test_every_field_belongs_to_a_part():

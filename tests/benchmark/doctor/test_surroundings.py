@@ -169,14 +169,23 @@ def draw(kind: str, root: Path) -> list[Path]:
 
 @pytest.mark.parametrize("kind", ["imagenet1k", "coco", "ade20k", "pairs"])
 def test_data_folders(kind, tmp_path, run):
-    assert run(resources.data_folder, kind, tmp_path / kind).status == "error"
+    def look(name: str, path: Path) -> findings.Finding:
+        return run(resources.data_folder, name, path, tmp_path / "results")
+
+    assert look(kind, tmp_path / kind).status == "error"
     files = draw(kind, tmp_path / kind)
     for name in (kind, f"demo_{kind}", "mine"):
-        assert run(resources.data_folder, name, tmp_path / kind).status == "ok"
-    found = run(resources.data_folder, kind, tmp_path)
+        assert look(name, tmp_path / kind).status == "ok"
+    found = look(kind, tmp_path)
     assert found.status == "error" and f"--data {kind}={tmp_path / kind}" in found.remedy
     for file in files:
         file.unlink()
-        assert run(resources.data_folder, kind, tmp_path / kind).status == "error"
+        assert look(kind, tmp_path / kind).status == "error"
         touch(file)
-    assert run(resources.data_folder, "mine", tmp_path).status == "warning"
+    assert look("mine", tmp_path).status == "warning"
+
+
+def test_data_that_a_suite_draws_are_drawn_by_its_command(tmp_path, run):
+    for name, command in (("demo_coco", "python run_suite.py prepare demo"), ("coco", "--data coco=PATH")):
+        found = run(resources.data_folder, name, tmp_path / "gone", tmp_path)
+        assert found.status == "error" and command in found.remedy

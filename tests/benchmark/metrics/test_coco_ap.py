@@ -184,3 +184,16 @@ def test_sizes_without_objects_are_left_out(tmp_path):
     for found in ([], [detection(image, 1, (4, 4, 20, 20), 0.5)]):
         values = coco_ap.evaluate(file, found, "bbox")
         assert "mAP_l" not in values and "AR_l" not in values and "mAP" in values
+
+
+def test_metrics_and_table_say_what_they_are_of(truth, detections):
+    metrics, table = coco_ap.measure(truth, detections, "segm")
+    assert list(metrics) == [f"segm_{name}" for name in coco_ap.NAMES]
+    bounds = coco_ap.intervals(coco_ap.match(truth, detections, "segm"))
+    for name, value in coco_ap.evaluate(truth, detections, "segm").items():
+        metric = metrics[f"segm_{name}"]
+        assert metric.value == value and metric.n == 12 == len(table)
+        assert metric.unit == ("AP" if "mAP" in name else "AR")
+        assert (metric.low, metric.high) == (bounds[name][1:3] if name in bounds else (None, None))
+    few, _ = coco_ap.measure(truth, [], "bbox")
+    assert few["bbox_mAP"].value == 0

@@ -8,7 +8,6 @@ import pytest
 
 from benchmark.demo_data import DemoSpec
 from benchmark.suites.suite import Pretraining, list_suites, load_suite
-from common.configs import find_config
 from common.errors import UserError
 
 
@@ -52,10 +51,14 @@ def test_data_that_nothing_reads_are_refused(tmp_path):
 
 
 def test_no_choice_is_made_on_the_demos_test_images(tmp_path):
+    def spec_of(fields):
+        assert fields["type"] == "benchmark.demo_data:draw"
+        return DemoSpec.from_config({name: value for name, value in fields.items() if name != "type"})
+
     demo, tuning = load_suite("demo", tmp_path), load_suite("tuning", tmp_path)
-    drawn = DemoSpec.from_config(demo.prepare["demo"])
+    drawn = spec_of(demo.prepare["demo"])
     for name, fields in tuning.prepare.items():
-        spec = DemoSpec.from_config(fields)
+        spec = spec_of(fields)
         assert not {spec.seed, spec.test_seed} & {drawn.seed, drawn.test_seed}, name
     folders = {tuning.data_of(task) for task in tuning.tasks}
     assert {folder.relative_to(tmp_path / "data").parts[0] for folder in folders} <= set(tuning.prepare)
@@ -70,12 +73,6 @@ def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
     made = {f"run:{entry.out}" for entry in suite.pretraining}
     assert made <= set(suite.backbones.values()), "a pre-training nobody uses"
     assert all(path.is_relative_to(tmp_path) for path in suite.data.values())
-
-
-def test_classification_configs_open_with_protocol_command_and_figure():
-    for path in find_config("classification/demo_linear_probe.py").parent.glob("*.py"):
-        head = path.read_text(encoding="utf-8").split('"""')[1]
-        assert all(word in head for word in ("Protocol:", "Command:", "Published figure:")), path
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_the_backbone_decides_the_necks_width(data, tmp_path):
     for name, width in (("random:vit_nano_conv16", 32), ("random:vit_tiny_conv16", 192)):
         cell = context(data, tmp_path / "cell", seed=7)
         cell = TaskContext(cell.cfg, cell.data, cell.out, name, cell.seed, cell.report)
-        cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True})
+        cfg = openmmlab_runner.prepare(cell, openmmlab_runner.RunnerSettings())
         fill_in(cfg, cell)
         assert cfg.model.neck.in_channels == width
         assert cfg.model.backbone.weights == name and cfg.model.backbone.seed == 7

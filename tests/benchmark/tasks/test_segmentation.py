@@ -1,17 +1,16 @@
-"""The segmentation task: one cell on drawn data, and its counts against MMSegmentation's own metric."""
+"""The segmentation task: one cell on drawn data, and fed with bad data."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from dense_data import write_ade20k
 
 from backbones import UserError
-from benchmark.data.dataset_classes import ade20k_classes, ade20k_kinds
+from benchmark.metrics.iou import read_counts
 from benchmark.tasks import segmentation
 from benchmark.tasks.base import TaskContext
-from benchmark.tasks.segmentation import Segmentation, class_iou, count, measure, read_counts
+from benchmark.tasks.segmentation import Segmentation, SegmentationSettings
 from common.configs import read_config
 
 CONFIGS = Path(__file__).parents[3] / "task_configs" / "segmentation"
@@ -74,61 +73,11 @@ def test_a_linear_classifier_learns_colours_on_a_frozen_backbone(data, tmp_path)
     assert outcome.metrics["mIoU"].value > 60
 
 
-def test_counts_give_what_mmsegmentation_computes():
-    from mmseg.evaluation import IoUMetric
-
-    generator = np.random.default_rng(0)
-    pairs, rows = [], []
-    for _ in range(6):
-        label = generator.integers(0, 5, (20, 30))
-        label[generator.random(label.shape) < 0.1] = 255
-        prediction = np.where(
-            generator.random(label.shape) < 0.6, label, generator.integers(0, 5, label.shape)
-        )
-        prediction[prediction == 255] = 0
-        rows.append(count(prediction, label, 6))  # class 5 is nowhere
-        pairs.append(IoUMetric.intersect_and_union(torch.tensor(prediction), torch.tensor(label), 6, 255))
-    totals = [sum(column) for column in zip(*pairs, strict=True)]
-    theirs = IoUMetric.total_area_to_metrics(*totals)
-    keys = ("intersection", "predicted", "labelled")
-    counts = {key: np.stack(column) for key, column in zip(keys, zip(*rows, strict=True), strict=True)}
-    ours = measure(counts)
-    assert ours["mIoU"].value == pytest.approx(100 * np.nanmean(theirs["IoU"]), abs=1e-4)
-    assert ours["mAcc"].value == pytest.approx(100 * np.nanmean(theirs["Acc"]), abs=1e-4)
-    assert ours["aAcc"].value == pytest.approx(100 * theirs["aAcc"], abs=1e-4)
-    assert np.isnan(class_iou(*(counts[key].sum(0) for key in keys))[5])
-    assert measure(counts) == ours
-    assert ours["mIoU"].low < ours["mIoU"].high and ours["mIoU"].bias is not None
-
-
-def test_only_kinds_the_data_declare_are_measured():
-    counts = {key: np.ones((4, 3)) for key in ("intersection", "predicted", "labelled")}
-    assert set(measure(counts)) == {"mIoU", "mAcc", "aAcc"}
-    assert set(measure(counts, ["stuff"] * 3)) == {"mIoU", "mAcc", "aAcc", "mIoU_stuff"}
+def test_a_headline_must_be_measured():
     assert segmentation.headlines("mIoU", None) == ["mIoU"]
+    assert segmentation.headlines("mIoU_stuff", ["thing", "stuff"]) == ["mIoU_stuff", "mIoU", "mIoU_things"]
     with pytest.raises(UserError, match="without a column kind"):
         segmentation.headlines("mIoU_things", None)
-
-
-def test_metrics_carry_the_coverage_of_sets_like_theirs():
-    generator = np.random.default_rng(0)
-    labelled = generator.integers(50, 200, (120, 6))
-    both = labelled // 2 + generator.integers(0, 20, (120, 6))
-    counts = {"intersection": both, "predicted": labelled, "labelled": labelled}
-    for metric in measure(counts, ["thing", "stuff"] * 3).values():
-        assert 90 < metric.coverage <= 97 and metric.low < metric.value - metric.bias < metric.high
-    few = measure({key: values[:5] for key, values in counts.items()})
-    assert {metric.coverage for metric in few.values()} == {None}
-
-
-def test_unknown_kinds_are_the_users_error(tmp_path):
-    (tmp_path / "classes.csv").write_text("index,name,kind\n0,other,\n1,a,thing\n2,b,matter\n")
-    with pytest.raises(UserError, match="class 'b' is of kind 'matter': give thing or stuff"):
-        ade20k_kinds(tmp_path)
-    (tmp_path / "classes.csv").write_text("index,name,kind\n0,other,\n2,b,stuff\n1,a,thing\n")
-    assert ade20k_kinds(tmp_path) == ["thing", "stuff"] and ade20k_classes(tmp_path) == ["a", "b"]
-    (tmp_path / "classes.csv").write_text("index,name\n0,other\n1,a\n")
-    assert ade20k_kinds(tmp_path) is None and ade20k_classes(tmp_path) == ["a"]
 
 
 def test_bad_data_are_the_users_errors(data, tmp_path):
@@ -142,9 +91,7 @@ def test_bad_data_are_the_users_errors(data, tmp_path):
 def test_real_ade20k_keeps_its_own_150_classes(tmp_path):
     data = write_ade20k(tmp_path / "ade", SPLITS, 48, classes=None)
     cell = context(data, tmp_path / "cell")
-    cfg = segmentation.openmmlab_runner.prepare(
-        cell, {"keep_weights": False, "validate": True, "headline": "mIoU"}
-    )
+    cfg = segmentation.openmmlab_runner.prepare(cell, SegmentationSettings())
     assert segmentation.fill_in(cfg, cell) is None
     assert cfg.train_dataloader.dataset.type == "ADE20KDataset"
     assert cfg.model.decode_head.in_channels == 32
