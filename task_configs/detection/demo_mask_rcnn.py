@@ -10,7 +10,8 @@ how it was chosen is in METHODOLOGY.md.
         --backbone run:results/demo/pretrain/catlip --data demo_coco=results/data/demo/coco
 
 Expected: no published figure. On another drawing, over seeds of the heads: CatLIP 7.2 box AP, [6.9...7.5] of
-five; CLIP 11.0, [10.0...11.7] of three; random weights 0.3.
+five; CLIP 11.0, [10.0...11.7] of three. Random weights reach as much as CatLIP: this detector does not tell them
+apart (METHODOLOGY.md).
 """
 
 _base_ = ["_base_/mask_rcnn_vit.py"]
