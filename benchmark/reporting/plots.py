@@ -72,7 +72,7 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
             compare(axes, task, scores, looks)
             files.append(save(canvas, folder / f"{slug(key)}.png"))
             if canvas := against_cost(results, task, scores, looks):
-                files.append(save(canvas, folder / f"{slug(key)}against_cost.png"))
+                files.append(save(canvas, folder / f"{slug(key)}_against_cost.png"))
         if canvas := _losses(histories, looks):
             files.append(save(canvas, folder / "pretraining_loss.png"))
     return files

@@ -185,7 +185,7 @@ def test_the_weights_are_read_once_and_not_in_the_preparation(data, tmp_path, mo
 
     monkeypatch.setattr(RandomReader, "load", counted)
     cell = context(data, tmp_path / "cell")
-    cfg = openmmlab_runner.prepare(cell, {"keep_weights": True, "validate": True})
+    cfg = openmmlab_runner.prepare(cell, openmmlab_runner.RunnerSettings())
     fill_in(cfg, cell)
     assert True not in asked
     ViTBackbone(**{key: value for key, value in cfg.model.backbone.items() if key != "type"})
