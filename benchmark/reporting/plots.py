@@ -121,7 +121,7 @@ def against_cost(
 ) -> Canvas | None:
     """The figure against what pre-training cost, counted in four ways; without pre-training, a line."""
     costs = {name: results.cost(name) for name in scores}
-    random = [name for name in scores if results.description(name).get("source") == "random"]
+    random = [name for name in scores if results.card(name).source == "random"]
     counted = [(*axis, [name for name in scores if costs[name][axis[0]]]) for axis in COST_AXES]
     counted = [axis for axis in counted if axis[-1]]
     if not counted:
@@ -194,9 +194,9 @@ def looks_of(results: Results) -> dict[str, Look]:
     looks: dict[str, Look] = {}
     colours, markers = list(OTHERS), list(OTHER_MARKERS)
     for name in results.backbones:
-        description = results.description(name)
-        objective = description.get("objective")
-        known = objective in COLOURS and (objective or description.get("source") == "random")
+        card = results.card(name)
+        objective = card.objective
+        known = objective in COLOURS and (objective or card.source == "random")
         colour = COLOURS[objective] if known else colours[0]
         marker = MARKERS[objective] if known else markers[0]
         if not known:

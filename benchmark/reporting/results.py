@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from backbones.card import Card
 from benchmark.records.schema import Metric, Record
 from benchmark.records.store import find_records, read_record
 from benchmark.statistics.spread import Spread, spread
@@ -18,7 +19,7 @@ COSTS = (
     *("samples", "flops", "cpu_seconds", "seconds", "images_per_second", "peak_memory_bytes"),
     "labelling_seconds",
 )
-"""What is told of a pre-training's cost, by the names backbone.json has for them."""
+"""What is told of a pre-training's cost: fields of `backbones.card.TrainingCost`."""
 
 NO_SPREAD = Spread(None)
 
@@ -120,13 +121,13 @@ class Results:
     def failed(self) -> int:
         return sum(row.status != "done" for row in self.rows)
 
-    def description(self, name: str) -> dict[str, Any]:
+    def card(self, name: str) -> Card:
         """What a backbone says of itself (`backbones.catalog.describe`), as its latest record noted it."""
         described = [row.record for row in self.rows if row.name == name and row.record]
         for record in sorted(described, key=lambda record: record.finished, reverse=True):
             if record.backbone.description:
-                return record.backbone.description
-        return {}
+                return Card.from_record(record.backbone.description)
+        return Card()
 
     def columns(self) -> list[Column]:
         """What the tables and plots show, task by task, the primary metric first."""
@@ -221,13 +222,14 @@ class Results:
         by_seed = {}
         records = [row.record for row in self.rows if row.name == name and row.record]
         for record in sorted(records, key=lambda record: record.finished):
-            if cost := record.backbone.description.get("cost"):
-                mined = cost.get("labelling_seconds") or 0.0
-                with_mining = {"cpu_seconds": cost["cpu_seconds"] + mined} if "cpu_seconds" in cost else {}
-                by_seed[record.pretraining_seed] = {**cost, **with_mining}
+            if cost := Card.from_record(record.backbone.description).cost:
+                if cost.cpu_seconds is not None:
+                    mined = cost.labelling_seconds or 0.0
+                    cost = cost.model_copy(update={"cpu_seconds": cost.cpu_seconds + mined})
+                by_seed[record.pretraining_seed] = cost
         found = {}
         for key in COSTS:
-            values = [cost[key] for cost in by_seed.values() if cost.get(key) is not None]
+            values = [value for cost in by_seed.values() if (value := getattr(cost, key)) is not None]
             found[key] = sum(values) / len(values) if values else None
         return found
 

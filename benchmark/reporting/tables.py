@@ -60,7 +60,7 @@ def summary_csv(results: Results) -> str:
         line: dict[str, Any] = {
             "backbone": name,
             "spec": backbone,
-            "objective": results.description(name).get("objective"),
+            "objective": results.card(name).objective,
             **{f"pretraining_{key}": value for key, value in results.cost(name).items()},
         }
         for task, metric_name, key in results.columns():
@@ -155,7 +155,7 @@ def layout(results: Results) -> tuple[list[str], list[list[str]]]:
     header += [f"pre-training {name}" for name in ("samples", "FLOPs", "CPU s", "wall s", "memory")]
     lines = []
     for name in results.backbones:
-        line = [name, results.description(name).get("objective") or "–"]
+        line = [name, results.card(name).objective or "–"]
         for scores, shows_choice in columns:
             score = scores[name]
             line += [score_text(score), chosen_text(score.chosen) or "–"][: 1 + shows_choice]
