@@ -19,7 +19,7 @@ THEIRS = '''
 from pathlib import Path
 
 from backbones.checkpoints.base import Reader
-from benchmark.data.base import DataLayout, DataReport
+from benchmark.data.base import DataLayout, DataCheck
 from benchmark.records.schema import Metric
 from benchmark.tasks.base import Outcome, Task
 from common.errors import UserError
@@ -58,7 +58,7 @@ class Numbers(DataLayout):
     def check(self, path):
         if problem := self.glance(path):
             raise UserError(f"{path} has {problem}: write one")
-        return DataReport(f"{path}: one number")
+        return DataCheck(f"{path}: one number")
 
 
 class Ratio(Task):

@@ -9,7 +9,7 @@ import csv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmark.data.base import DataLayout, DataReport, counted, entries
+from benchmark.data.base import DataLayout, DataCheck, counted, entries
 from common.errors import UserError
 
 ADE20K_2016 = {"training": 20_210, "validation": 2_000}
@@ -32,7 +32,7 @@ class Ade20k(DataLayout):
                     return f"no {kind}/{split}/*{suffix}"
         return None
 
-    def check(self, path: Path) -> DataReport:
+    def check(self, path: Path) -> DataCheck:
         """Every image must have an annotation of its size, with no label above the number of classes."""
         path = Path(path)
         if (
@@ -74,7 +74,7 @@ class Ade20k(DataLayout):
                 if found[split] != number:
                     warnings.append(f"{split} has {found[split]} images, ADEChallengeData2016 has {number}")
         summary = f"{path}: ADE20K layout, {classes} classes, images: {counted(found)}"
-        return DataReport(summary, tuple(warnings))
+        return DataCheck(summary, tuple(warnings))
 
 
 def class_names(root: Path) -> list[str] | None:

@@ -14,7 +14,7 @@ from common.errors import UserError
 _LOOKED_AT = 50  # entries of a folder, at most: a glance is no count
 
 
-class DataReport(NamedTuple):
+class DataCheck(NamedTuple):
     """What was found in data that can be used: one line, and what is odd about them without being wrong."""
 
     summary: str
@@ -44,7 +44,7 @@ class DataLayout(abc.ABC):
         """
 
     @abc.abstractmethod
-    def check(self, path: Path) -> DataReport:
+    def check(self, path: Path) -> DataCheck:
         """Look at a data set thoroughly, before anything long begins.
 
         Raises:

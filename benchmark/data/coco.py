@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmark.data.base import DataLayout, DataReport, counted, entries
+from benchmark.data.base import DataLayout, DataCheck, counted, entries
 from common.errors import UserError
 
 COCO_2017 = {"train": 118_287, "val": 5_000}
@@ -33,7 +33,7 @@ class Coco(DataLayout):
                 return f"no images in {split}{year}"
         return None
 
-    def check(self, path: Path) -> DataReport:
+    def check(self, path: Path) -> DataCheck:
         """Every annotation must belong to an image and a category, have a box inside its image and a mask;
         every image must be there."""
         path = self.folder(path)
@@ -62,7 +62,7 @@ class Coco(DataLayout):
             if found.get(f"{split}2017", number) != number:
                 warnings.append(f"{split}2017 has {found[f'{split}2017']} images, COCO 2017 has {number}")
         summary = f"{path}: COCO format, {len(categories)} categories, images: {counted(found)}"
-        return DataReport(summary, tuple(warnings))
+        return DataCheck(summary, tuple(warnings))
 
 
 def class_names(annotations: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.data.base import DataLayout, DataReport, counted, entries
+from benchmark.data.base import DataLayout, DataCheck, counted, entries
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ImageFolder(DataLayout):
         problems = [_no_images(path / split) for split in JUDGING]
         return None if None in problems else problems[0]
 
-    def check(self, path: Path) -> DataReport:
+    def check(self, path: Path) -> DataCheck:
         """Every class must have images, in training if anywhere; of each split up to `OPENED` pictures must
         be readable."""
         path = self.folder(path)
@@ -59,7 +59,7 @@ class ImageFolder(DataLayout):
                 if found.get(split, number) != number
             ]
         summary = f"{path}: image folder, {len(train.classes)} classes, images: {counted(found)}"
-        return DataReport(f"{summary} ({opened} opened)", tuple(warnings))
+        return DataCheck(f"{summary} ({opened} opened)", tuple(warnings))
 
 
 @dataclass(frozen=True)

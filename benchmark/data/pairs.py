@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.base import DataLayout, DataReport, entries
+from benchmark.data.base import DataLayout, DataCheck, entries
 from common.errors import UserError
 
 OPENED_SHARDS, OPENED_SAMPLES = 16, 64
@@ -29,7 +29,7 @@ class Pairs(DataLayout):
             return None
         return "no train/*.tar or *.tar (WebDataset)"
 
-    def check(self, path: Path) -> DataReport:
+    def check(self, path: Path) -> DataCheck:
         """Every shard must be a tar file. Of up to `OPENED_SHARDS`, evenly chosen, captions and pictures must
         be readable; a few that are not are a warning, because pre-training leaves them out.
         """
@@ -47,7 +47,7 @@ class Pairs(DataLayout):
         warnings = [f"{len(broken)} of {opened} samples cannot be read: {broken[0]}"] if broken else []
         warnings += _missing_labels(path, train, val)
         counts = f"shards: train {len(train)}, val {len(val)}"
-        return DataReport(f"{path}: image–text pairs, {counts} ({opened} samples opened)", tuple(warnings))
+        return DataCheck(f"{path}: image–text pairs, {counts} ({opened} samples opened)", tuple(warnings))
 
 
 def _splits(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.demo_data.prepare import prepare
+from benchmark.demo_data.drawing import draw_missing
 from benchmark.demo_data.spec import DemoSpec
 from common.progress import Report
 
-__all__ = ["DemoSpec", "draw", "prepare"]
+__all__ = ["DemoSpec", "draw", "draw_missing"]
 
 
 def draw(root: Path, values: Mapping[str, Any], report: Report) -> Path:
@@ -21,9 +21,9 @@ def draw(root: Path, values: Mapping[str, Any], report: Report) -> Path:
     Args:
         root: folder of the data.
         values: fields of `DemoSpec`.
-        report: as `prepare` takes it.
+        report: as `draw_missing` takes it.
 
     Raises:
-        UserError: an impossible value, or as `prepare`.
+        UserError: an impossible value, or as `draw_missing`.
     """
-    return prepare(root, DemoSpec.from_config(values), report)
+    return draw_missing(root, DemoSpec.from_config(values), report)

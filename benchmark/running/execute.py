@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import resource
 import sys
 import time
 import traceback
@@ -21,6 +20,7 @@ from benchmark.tasks.base import Outcome, TaskContext
 from common.configs import read_config
 from common.errors import UserError, one_line
 from common.files import replacing, tail
+from common.machine import peak_resident_bytes
 from common.progress import ProgressFile
 
 
@@ -52,7 +52,7 @@ def main(path: Path) -> int:
         "finished": now(),
         "cost": Cost(
             seconds=round(time.monotonic() - start, 3),
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=peak_resident_bytes(),
             peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if gpu else None,
         ),
         "environment": environment(threads, torch.cuda.get_device_name() if gpu else "cpu"),

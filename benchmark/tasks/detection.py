@@ -27,7 +27,7 @@ class Detection(Task):
 
     def run(self, context: TaskContext) -> Outcome:
         settings = context.checked(openmmlab_runner.RunnerSettings)
-        cfg = openmmlab_runner.prepare(context, settings)
+        cfg = openmmlab_runner.runner_config(context, settings)
         truth = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)
         runner.test()

@@ -37,7 +37,7 @@ class RunnerSettings(Settings):
     validation: bool = Field(True, alias="validate")  # "validate" is a method of pydantic's
 
 
-def prepare(context: TaskContext, settings: RunnerSettings) -> Config:
+def runner_config(context: TaskContext, settings: RunnerSettings) -> Config:
     """A Runner's config for this cell: backbone, data, seed, folder and resumption are filled in.
 
     Raises:

@@ -42,7 +42,7 @@ class Segmentation(Task):
 
     def run(self, context: TaskContext) -> Outcome:
         settings = context.checked(SegmentationSettings)
-        cfg = openmmlab_runner.prepare(context, settings)
+        cfg = openmmlab_runner.runner_config(context, settings)
         classes = fill_in(cfg, context)
         kinds = ade20k.class_kinds(context.data)
         shown = headlines(settings.headline, kinds)

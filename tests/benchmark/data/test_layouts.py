@@ -11,7 +11,7 @@ from common.configs import CONFIGS
 from common.errors import UserError
 
 MINE = """
-from benchmark.data.base import DataLayout, DataReport
+from benchmark.data.base import DataLayout, DataCheck
 
 
 class Csv(DataLayout):
@@ -23,7 +23,7 @@ class Csv(DataLayout):
 
     def check(self, path):
         path = self.folder(path)
-        return DataReport("fine")
+        return DataCheck("fine")
 """
 
 

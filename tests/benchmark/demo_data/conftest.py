@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.demo_data import DemoSpec, prepare
+from benchmark.demo_data import DemoSpec, draw_missing
 
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory) -> tuple[Path, DemoSpec]:
     spec = DemoSpec.smoke()
-    return prepare(tmp_path_factory.mktemp("data") / "demo", spec, workers=1), spec
+    return draw_missing(tmp_path_factory.mktemp("data") / "demo", spec, workers=1), spec

@@ -16,7 +16,7 @@ from benchmark.tasks.detection import Detection
 from common.configs import read_config
 
 CONFIG = Path(__file__).parents[3] / "task_configs" / "detection" / "demo_mask_rcnn.py"
-SMALL = {
+SMALL_DETECTOR = {
     "train_cfg.max_iters": 4,
     "train_cfg.val_interval": 100,
     "train_dataloader.batch_size": 2,
@@ -54,7 +54,7 @@ def context(data, out, seed=0, said=None, kill=None, **overrides):
         if kill and stage == "training" and done == kill:
             raise Killed
 
-    cfg = read_config(CONFIG, {**SMALL, **overrides})
+    cfg = read_config(CONFIG, {**SMALL_DETECTOR, **overrides})
     return TaskContext(cfg, data, out, "random:vit_nano_conv16", seed, report)
 
 
@@ -185,7 +185,7 @@ def test_the_weights_are_read_once_and_not_in_the_preparation(data, tmp_path, mo
 
     monkeypatch.setattr(RandomReader, "load", counted)
     cell = context(data, tmp_path / "cell")
-    cfg = openmmlab_runner.prepare(cell, openmmlab_runner.RunnerSettings())
+    cfg = openmmlab_runner.runner_config(cell, openmmlab_runner.RunnerSettings())
     fill_in(cfg, cell)
     assert True not in asked
     ViTBackbone(**{key: value for key, value in cfg.model.backbone.items() if key != "type"})
@@ -198,7 +198,7 @@ def test_the_backbone_decides_the_necks_width(data, tmp_path):
     for name, width in (("random:vit_nano_conv16", 32), ("random:vit_tiny_conv16", 192)):
         cell = context(data, tmp_path / "cell", seed=7)
         cell = TaskContext(cell.cfg, cell.data, cell.out, name, cell.seed, cell.report)
-        cfg = openmmlab_runner.prepare(cell, openmmlab_runner.RunnerSettings())
+        cfg = openmmlab_runner.runner_config(cell, openmmlab_runner.RunnerSettings())
         fill_in(cfg, cell)
         assert cfg.model.neck.in_channels == width
         assert cfg.model.backbone.weights == name and cfg.model.backbone.seed == 7

@@ -14,7 +14,7 @@ from benchmark.tasks.segmentation import Segmentation, SegmentationSettings
 from common.configs import read_config
 
 CONFIGS = Path(__file__).parents[3] / "task_configs" / "segmentation"
-SMALL = {
+SMALL_SEGMENTOR = {
     "train_cfg.max_iters": 4,
     "train_cfg.val_interval": 100,
     "train_dataloader.batch_size": 2,
@@ -36,7 +36,7 @@ def data(tmp_path_factory):
 def context(data, out, config="demo_deeplabv3.py", said=None, **overrides):
     out.mkdir(exist_ok=True)
     told = said if said is not None else []
-    cfg = read_config(CONFIGS / config, {**SMALL, **overrides})
+    cfg = read_config(CONFIGS / config, {**SMALL_SEGMENTOR, **overrides})
     return TaskContext(cfg, data, out, "random:vit_nano_conv16", 0, lambda *entry, **pace: told.append(entry))
 
 
@@ -91,7 +91,7 @@ def test_bad_data_are_the_users_errors(data, tmp_path):
 def test_real_ade20k_keeps_its_own_150_classes(tmp_path):
     data = write_ade20k(tmp_path / "ade", SPLITS, 48, classes=None)
     cell = context(data, tmp_path / "cell")
-    cfg = segmentation.openmmlab_runner.prepare(cell, SegmentationSettings())
+    cfg = segmentation.openmmlab_runner.runner_config(cell, SegmentationSettings())
     assert segmentation.fill_in(cfg, cell) is None
     assert cfg.train_dataloader.dataset.type == "ADE20KDataset"
     assert cfg.model.decode_head.in_channels == 32

@@ -39,7 +39,7 @@ project.
 """
 
 
-def prepare(root: Path, spec: DemoSpec, report: Report = silent, *, workers: int | None = None) -> Path:
+def draw_missing(root: Path, spec: DemoSpec, report: Report = silent, *, workers: int | None = None) -> Path:
     """Draw the demo data into ``root``, unless it is there already.
 
     Every part (pairs, classification, coco, ade20k) is drawn in a temporary folder beside its destination and
@@ -62,18 +62,18 @@ def prepare(root: Path, spec: DemoSpec, report: Report = silent, *, workers: int
         UserError: an art package is missing, or ``root`` holds something else than demo data.
     """
     root = Path(root)
-    if _is_prepared(root, spec):
+    if _is_drawn(root, spec):
         return root
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is a file; name a folder for the demo data")
     root.mkdir(parents=True, exist_ok=True)
     with _lock(root):
-        if not _is_prepared(root, spec):  # another process may have finished while this one waited
-            _draw_missing(root, spec, report, workers)
+        if not _is_drawn(root, spec):  # another process may have finished while this one waited
+            _draw_parts(root, spec, report, workers)
     return root
 
 
-def _draw_missing(root: Path, spec: DemoSpec, report: Report, workers: int | None) -> None:
+def _draw_parts(root: Path, spec: DemoSpec, report: Report, workers: int | None) -> None:
     from benchmark.demo_data import classification, instances, pairs, semantic
     from common.processes import Workers
 
@@ -125,7 +125,7 @@ def _root_record(spec: DemoSpec) -> dict[str, Any]:
     return {"version": DRAWING_VERSION, "spec": spec.to_dict()}
 
 
-def _is_prepared(root: Path, spec: DemoSpec) -> bool:
+def _is_drawn(root: Path, spec: DemoSpec) -> bool:
     return read_json(root / ROOT_RECORD) == _root_record(spec) and all(
         read_json(root / name / PART_RECORD) == _part_record(spec, name) for name in PART_FIELDS
     )

