@@ -9,7 +9,7 @@ import csv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmark.data.base import DataLayout, DataCheck, counted, entries
+from benchmark.data.base import DataCheck, DataLayout, counted, entries
 from common.errors import UserError
 
 ADE20K_2016 = {"training": 20_210, "validation": 2_000}

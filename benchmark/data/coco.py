@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmark.data.base import DataLayout, DataCheck, counted, entries
+from benchmark.data.base import DataCheck, DataLayout, counted, entries
 from common.errors import UserError
 
 COCO_2017 = {"train": 118_287, "val": 5_000}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.data.base import DataLayout, DataCheck, counted, entries
+from benchmark.data.base import DataCheck, DataLayout, counted, entries
 from common.errors import UserError
 
 if TYPE_CHECKING:

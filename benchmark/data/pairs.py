@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.base import DataLayout, DataCheck, entries
+from benchmark.data.base import DataCheck, DataLayout, entries
 from common.errors import UserError
 
 OPENED_SHARDS, OPENED_SAMPLES = 16, 64
