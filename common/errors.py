@@ -10,6 +10,13 @@ class UserError(Exception):
     """
 
 
+class JobFailed(Exception):
+    """Processes that a command started have failed: the message is a line that says which, and its log.
+
+    The command line prints it without a traceback and exits with code 1.
+    """
+
+
 def one_line(error: BaseException) -> str:
     """The message of an exception in one line.
 

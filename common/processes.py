@@ -84,7 +84,17 @@ class Workers:
 def _start(parent: int) -> None:
     """Set a process up: the parent alone answers Ctrl-C, and nobody outlives a killed parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with_parent(parent)
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process within a second of its parent's end, however that came about.
+
+    Args:
+        parent: its process number, default that of the present parent.
+    """
+    number = os.getppid() if parent is None else parent
+    threading.Thread(target=_end_with, args=(number,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:

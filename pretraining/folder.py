@@ -23,6 +23,11 @@ _SUPERSEDED = ".superseded"
 _FINISHED = ("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv")  # in order of removal
 
 
+def training_folder(out: Path) -> Path:
+    """Where all that is in the making stands."""
+    return Path(out) / "training"
+
+
 def claim(out: Path, fingerprint: str) -> Path:
     """The folder ``training/`` for a run with this fingerprint, made or taken up where a killed run left it.
 
@@ -31,7 +36,7 @@ def claim(out: Path, fingerprint: str) -> Path:
     Raises:
         UserError: ``training/`` holds what no pre-training wrote.
     """
-    training = Path(out) / "training"
+    training = training_folder(out)
     owner = read_json(training / _FINGERPRINT)
     if owner is not None and owner != fingerprint:
         for checkpoint in training.glob("iter_*.pth"):  # unfinished, and by far the largest files

@@ -7,13 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from common.errors import UserError
 from common.files import replacing
+from common.training import group
 from common.training.hooks import CostHook
 from pretraining.objectives.base import ImageTextBatch
 
@@ -46,7 +46,7 @@ class PairsCostHook(CostHook):
     """Counts the cost of the loaders' processes, too, and what could not be read.
 
     Attributes:
-        cpu_seconds: of all cores, in this process and in its loaders.
+        cpu_seconds: of all cores, in all processes and their loaders.
         skipped: samples that could not be read, by what was wrong.
 
     Raises:
@@ -68,12 +68,14 @@ class PairsCostHook(CostHook):
         self, runner: Runner, batch_idx: int, data_batch: ImageTextBatch | None = None, outputs: Any = None
     ) -> None:
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
-        if data_batch is None:
+        if data_batch is None or not group.total(len(data_batch.skipped)):
             return
-        self.cpu_seconds += data_batch.loader_cpu_seconds
-        if data_batch.skipped:
-            self.skipped.update(data_batch.skipped)
-            _refuse_rotten_data(self.skipped, (runner.iter + 1) * len(data_batch.captions))
+        for skipped in group.gather(data_batch.skipped):
+            self.skipped.update(skipped)
+        _refuse_rotten_data(self.skipped, (runner.iter + 1) * len(data_batch.captions) * runner.world_size)
+
+    def elsewhere(self, data_batch: ImageTextBatch | None) -> float:
+        return data_batch.loader_cpu_seconds if data_batch is not None else 0.0
 
 
 def _refuse_rotten_data(skipped: Counter[str], samples: int) -> None:
@@ -151,7 +153,7 @@ class HistoryHook(Hook):
 
     def write(self) -> None:
         """Write the rows collected so far, all columns that any row has; one process does."""
-        if not is_main_process():
+        if not group.is_first():
             return
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with replacing(self.path) as partial, partial.open("w", newline="", encoding="utf-8") as file:

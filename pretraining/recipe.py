@@ -13,7 +13,7 @@ from common.digest import digest, file_digest
 from common.errors import UserError
 from pretraining.objectives import objective_type
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 class _Strict(BaseModel):
@@ -60,9 +60,19 @@ class Recipe(_Strict):
 
     num_workers: int = Field(4, ge=0)
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    shuffle_buffer: PositiveInt = 4000
+    shuffle_buffer: PositiveInt = 65_536
     val_interval: PositiveInt = 5000
     checkpoint_interval: PositiveInt = 1000
+
+    def check_processes(self, processes: int) -> None:
+        """Raise `UserError` where a batch cannot be dealt to so many processes evenly."""
+        if processes < 1:
+            raise UserError(f"{processes} processes cannot train: at least 1")
+        if self.batch_size % processes:
+            raise UserError(
+                f"a batch of {self.batch_size} cannot be dealt to {processes} processes evenly: "
+                "start a number that divides it"
+            )
 
     @property
     def iterations(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dataset import DefaultSampler
 from torch.utils.data import DataLoader
 
 from backbones.architectures import ARCHITECTURES
@@ -20,6 +20,7 @@ from backbones.vit import build_vit, tune_for_cpu
 from common.errors import UserError
 from common.machine import forget_peak_memory, peak_memory_bytes, software, world_size
 from common.progress import ProgressFile, Report, silent
+from common.training import group
 from common.training.checkpoints import forget_checkpoints
 from common.training.hooks import ProgressHook, RandomStateHook, WaitHook
 from common.training.runner import ResumableRunner
@@ -27,9 +28,10 @@ from pretraining import folder, optimizer
 from pretraining import recipe as recipes
 from pretraining.cost import flops_per_image
 from pretraining.data.augment import eval_transform, train_transform
-from pretraining.data.batches import BatchMaker, TrainStream, ValidationBatches
+from pretraining.data.batches import BatchMaker, ValidationBatches
 from pretraining.data.readings import Reading
 from pretraining.data.shards import pair_splits
+from pretraining.data.stream import TrainLoader, TrainStream
 from pretraining.hooks import HistoryHook, MeanLoss, PairsCostHook, StreamPositionHook
 from pretraining.model import ImageTextModel
 from pretraining.objectives import load_objective
@@ -46,6 +48,8 @@ def pretrain(
     command: str | None = None,
 ) -> Path:
     """Pre-train a backbone; a killed run is taken up at its last checkpoint, on the same trajectory.
+
+    Processes that were started together, each of which calls this, share every batch; the first one writes.
 
     Args:
         config: of `task_configs/pretraining`.
@@ -70,7 +74,11 @@ def pretrain(
         raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
     pairs, out = Path(data["pairs"]), Path(out)
     fingerprint = recipes.fingerprint(recipe, pairs)
-    training = folder.claim(out, fingerprint)
+    recipe.check_processes(world_size())
+    group.join()
+    group.agree("other data, or another recipe,", fingerprint)
+    training = folder.claim(out, fingerprint) if group.is_first() else folder.training_folder(out)
+    group.wait()
 
     torch.manual_seed(recipe.seed)
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
@@ -79,15 +87,14 @@ def pretrain(
     model = _build_model(recipe, objective, options | reading.found)
     flops = flops_per_image(model, reading, recipe.image_size, min(recipe.batch_size, 32))
 
-    batch_size = recipe.batch_size * world_size()
     cost = PairsCostHook()
-    history = HistoryHook(training / "history.csv", batch_size, cost)
-    progress = ProgressHook(_told(ProgressFile(out / folder.PROGRESS), report), cost, batch_size)
+    history = HistoryHook(training / "history.csv", recipe.batch_size, cost)
+    progress = ProgressHook(_told(ProgressFile(out / folder.PROGRESS), report), cost, recipe.batch_size)
     runner = _build_runner(recipe, model, reading, pairs, training, [cost, WaitHook(cost), progress, history])
     device = next(model.parameters()).device
     forget_peak_memory(device)
     runner.train()
-    if is_main_process():
+    if group.is_first():
         description = {
             "cost": _cost(recipe, cost, reading, flops, device),  # at once: what follows is not part of it
             "fingerprint": fingerprint,
@@ -179,13 +186,12 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
         recipe.iterations,
         recipe.seed,
         recipe.shuffle_buffer,
+        group.rank(),
+        world_size(),
     )
-    loading = {"batch_size": None, "pin_memory": torch.cuda.is_available()}
-    workers = min(recipe.num_workers, len(train_shards) // world_size())
+    pin = torch.cuda.is_available()
     loops: dict[str, Any] = {
-        "train_dataloader": DataLoader(
-            stream, num_workers=workers, persistent_workers=workers > 0, **loading
-        ),
+        "train_dataloader": TrainLoader(stream, recipe.num_workers, pin_memory=pin),
         "train_cfg": {
             "by_epoch": False,
             "max_iters": recipe.iterations,
@@ -197,7 +203,9 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
         plain = BatchMaker(eval_transform(recipe.image_size), reading, recipe.seed)
         batches = ValidationBatches(val_shards, plain, recipe.val_batch_size, recipe.val_samples)
         loops |= {
-            "val_dataloader": DataLoader(batches, **loading),
+            "val_dataloader": DataLoader(
+                batches, batch_size=None, sampler=DefaultSampler(batches, shuffle=False), pin_memory=pin
+            ),
             "val_cfg": {},
             "val_evaluator": [MeanLoss()],
         }
@@ -208,8 +216,7 @@ def _cost(
     recipe: Recipe, counted: PairsCostHook, reading: Reading, flops: dict[str, float], device: torch.device
 ) -> TrainingCost:
     """What the training has cost, up to now."""
-    processes = world_size()
-    samples = recipe.iterations * recipe.batch_size * processes
+    samples = recipe.iterations * recipe.batch_size
     return TrainingCost(
         samples=samples,
         seconds=counted.seconds,
@@ -221,8 +228,8 @@ def _cost(
         flops_per_image=flops,
         flops=flops["total"] * samples,
         precision=optimizer.precision(recipe, device),
-        processes=processes,
-        batch_size=recipe.batch_size * processes,
+        processes=world_size(),
+        batch_size=recipe.batch_size,
         skipped_samples=counted.skipped.total(),
     )
 

@@ -37,7 +37,7 @@ from benchmark.cli.options import (
     Switches,
 )
 from benchmark.suites.suite import DEFAULT_SUITE
-from common.errors import UserError, one_line
+from common.errors import JobFailed, UserError, one_line
 from common.interrupt import Stopped
 
 UsageError = typer.BadParameter.__base__  # click's; some versions of typer have a click of their own
@@ -96,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: instead of the program's own.
 
     Returns:
-        The exit code: 0; 1 when a cell failed; 2 for an error of the user, in one line; 130 when stopped.
+        The exit code: 0; 1 when a cell or a process failed; 2 for an error of the user, in one line; 130 when
+        stopped.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     Switches.debug = False
@@ -109,6 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse(error, f"{one_line(error.format_message())} (python {command} --help)")
     except UserError as error:
         return _refuse(error, one_line(error))
+    except JobFailed as error:
+        return _refuse(error, one_line(error), 1)
     except OSError as error:
         if error.filename is None:
             raise
@@ -122,8 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ[download.VARIABLE] = permission
 
 
-def _refuse(error: Exception, message: str) -> int:
+def _refuse(error: Exception, message: str, code: int = 2) -> int:
     if Switches.debug:
         raise error
     print(f"error: {message}", file=sys.stderr)
-    return 2
+    return code

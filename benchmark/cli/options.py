@@ -84,6 +84,16 @@ JobsOption = Annotated[
     ),
 ]
 
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        min=1,
+        help="Processes that train together, on this machine.",
+        show_default="one per GPU, or without one per core; no more than share the batch evenly",
+    ),
+]
+
 RESULTS = PROJECT / "results"
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import RESULTS, DataOption, DebugOption, SetOption
+from benchmark.cli.options import RESULTS, DataOption, DebugOption, ProcessesOption, SetOption
 
 
 def command(
@@ -23,10 +25,14 @@ def command(
     ] = None,
     data: DataOption = [],  # noqa: B006
     overrides: SetOption = [],  # noqa: B006
+    processes: ProcessesOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the recipe and stop.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Pre-train a backbone on image–text pairs. A stopped run goes on at its last checkpoint.
+
+    One process per device shares every batch: a GPU each, or where there is none, a core each. The samples
+    and their order do not depend on how many there are. torchrun and srun may start them instead.
 
     Example: [bold]python run_suite.py pretrain pretraining/demo_catlip.py --out results/my_catlip
     --data pairs=results/data/demo/pairs[/bold]
@@ -36,11 +42,15 @@ def command(
     from benchmark.running.console import Display, say
     from benchmark.running.preparation import check_folder
     from benchmark.suites.shipped import drawn_data
+    from common import PROJECT
     from common.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
     from common.errors import UserError
     from common.interrupt import stoppable
+    from common.machine import launched, world_size
+    from common.training import group
     from pretraining.data.shards import pair_splits
-    from pretraining.recipe import finished, load_recipe
+    from pretraining.folder import PROGRESS, claim
+    from pretraining.recipe import fingerprint, finished, load_recipe
 
     path, values = find_config(config), parse_overrides(overrides)
     folder = (out or RESULTS / "pretrain" / path.stem).expanduser().absolute()
@@ -52,6 +62,10 @@ def command(
             raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
         places["pairs"] = drawn.folder
     recipe = load_recipe(path, values)
+    group.adopt_slurm()
+    if launched() and processes not in (None, world_size()):
+        raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
+    recipe.check_processes(world_size() if launched() else 1 if processes is None else processes)
     console = Console(stderr=not dry_run)
     if dry_run:
         console.print_json(recipe.model_dump_json())
@@ -62,20 +76,31 @@ def command(
     check_folder("pairs", places["pairs"], drawn, "pairs")
     pair_splits(places["pairs"])
     if finished(path, folder, places, values):
-        say(f"{folder} is finished already", console)
+        if group.is_first():
+            say(f"{folder} is finished already", console)
         return
-    from pretraining.train import pretrain
-
     words = ["python", "run_suite.py", "pretrain", config, "--out", str(out or folder)]
     words += [word for name, place in places.items() for word in ("--data", f"{name}={place}")]
-    with stoppable(), Display() as display:
+    words += override_words(values)
+    if not group.is_first():  # it has nothing to say
+        from pretraining.train import pretrain
+
+        pretrain(path, folder, places, values)
+        return
+    # started with others, it ends at once when it is told to: checkpoints are whole at any time
+    with nullcontext() if launched() else stoppable(), Display() as display:
         job = display.job(f"pre-train {path.stem}")
-        pretrain(
-            path,
-            folder,
-            places,
-            values,
-            report=job.report,
-            command=shlex.join(words + override_words(values)),
-        )
+        if not launched():
+            from common.training.launch import default_processes, launch
+
+            processes = processes or default_processes(recipe.batch_size)
+        if launched() or processes == 1:
+            from pretraining.train import pretrain
+
+            pretrain(path, folder, places, values, job.report, shlex.join(words))
+        else:
+            training = claim(folder, fingerprint(recipe, places["pairs"]))
+            with job.following(folder / PROGRESS):
+                command = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:]]
+                launch(command, processes, training)
         job.finish(f"done, backbone run:{folder}")

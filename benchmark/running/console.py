@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from common.progress import Progress as State
-from common.progress import clock
+from common.progress import clock, read_progress
 
 WIDTH = 200
 """Columns of what is printed where there is no terminal: tables are not to be cut."""
@@ -100,6 +104,23 @@ class Line:
     ) -> None:
         """Show a state of work that runs in this process: a `common.progress.Report`."""
         self.update(State(stage, done, total, loss, **pace))
+
+    @contextmanager
+    def following(self, path: Path) -> Iterator[None]:
+        """Show what processes tell in a progress file, as long as the block runs."""
+        done = threading.Event()
+
+        def follow() -> None:
+            while not done.wait(0.2):
+                self.update(read_progress(path))
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def finish(self, text: str) -> None:
         """Replace the live line by one that stays."""

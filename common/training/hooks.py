@@ -8,15 +8,32 @@ from collections import deque
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from common.progress import Report
+from common.training import group
+
+
+class MeanOutputsHook(Hook):
+    """Makes the losses of a step those of the whole batch, before anybody logs them or judges them."""
+
+    priority = "HIGHEST"
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        tensors = {name: value for name, value in (outputs or {}).items() if isinstance(value, torch.Tensor)}
+        if tensors:
+            outputs.update(group.mean(tensors))
 
 
 class RandomStateHook(Hook):
-    """Keeps the state of PyTorch's generator in checkpoints: a resumed run draws what it would have drawn."""
+    """Keeps the state of PyTorch's generator in checkpoints: a resumed run draws what it would have drawn.
+
+    It is the first process's. Of those that train together, each of the others begins a sequence of its own
+    when the training is resumed.
+    """
 
     priority = "VERY_HIGH"
 
@@ -33,6 +50,8 @@ class RandomStateHook(Hook):
         # not earlier: making the loader's iterator draws from the generator, too
         if self._state is not None:
             torch.set_rng_state(self._state.cpu())
+            if not group.is_first():
+                torch.manual_seed(torch.initial_seed() + runner.iter * runner.world_size + group.rank())
             self._state = None
 
 
@@ -43,8 +62,8 @@ class CostHook(Hook):
 
     Attributes:
         seconds: on the wall.
-        cpu_seconds: of all cores, in this process.
-        data_seconds: of `seconds`, waiting for the next batch (`WaitHook`).
+        cpu_seconds: of all cores, in all processes that train together.
+        data_seconds: of `seconds`, waiting for the next batch (`WaitHook`) in this process.
     """
 
     priority = "HIGH"
@@ -81,8 +100,12 @@ class CostHook(Hook):
     ) -> None:
         now, cpu = time.perf_counter(), time.process_time()
         self.seconds += now - self._clock
-        self.cpu_seconds += cpu - self._cpu_clock
+        self.cpu_seconds += group.total(cpu - self._cpu_clock + self.elsewhere(data_batch))
         self._clock, self._cpu_clock = now, cpu
+
+    def elsewhere(self, data_batch: Any) -> float:
+        """CPU seconds that a batch has cost in processes of its own."""
+        return 0.0
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         self.start_clocks()
@@ -138,19 +161,19 @@ class ProgressHook(Hook):
                 f"the loss is {loss} at iteration {iteration}{told}: lower the learning rate"
             )
         self._lately.append((iteration, self.cost.seconds, self.cost.data_seconds))
-        if is_main_process():
+        if group.is_first():
             self.report("training", iteration, runner.max_iters, loss, **self._pace(runner.max_iters))
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        if is_main_process():
+        if group.is_first():
             self.report("validation", batch_idx + 1, len(runner.val_dataloader))
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        if is_main_process():
+        if group.is_first():
             self.report("test", batch_idx + 1, len(runner.test_dataloader))
 
     def _pace(self, iterations: int) -> dict[str, float]:

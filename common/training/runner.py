@@ -6,12 +6,16 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import torch
+from mmengine.device import get_device
 from mmengine.logging import MMLogger
-from mmengine.model import BaseAveragedModel, is_model_wrapper
+from mmengine.model import BaseAveragedModel, MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from common.machine import launched
+from common.training import group
+from common.training.batchnorm import synchronize_batchnorm
 from common.training.checkpoints import (
     BadCheckpoint,
     PlainCheckpointHook,
@@ -20,6 +24,7 @@ from common.training.checkpoints import (
     check_state,
     read_checkpoint,
 )
+from common.training.hooks import MeanOutputsHook
 
 
 class ResumableRunner(Runner):
@@ -28,7 +33,10 @@ class ResumableRunner(Runner):
     MMEngine's own unpickles a checkpoint that holds more, which runs whatever code somebody put there. This
     one leaves the file aside, says so in the log, and goes on from the one before; where none is usable,
     training starts over. Only the work folder is looked into, whatever path ``last_checkpoint`` holds: the
-    folder may have been moved. Processes that torchrun started train together.
+    folder may have been moved.
+
+    Processes that were started together (`common.training.launch`, torchrun, Slurm) train together, on GPUs
+    or CPUs: what is logged and told are means over them, and BatchNorm's statistics those of the whole batch.
 
     Args:
         *args, **kwargs: of `mmengine.runner.Runner`; ``launcher`` is chosen here.
@@ -37,6 +45,7 @@ class ResumableRunner(Runner):
 
     def __init__(self, *args: Any, quiet: bool = False, **kwargs: Any) -> None:
         self._quiet = quiet
+        group.join()
         super().__init__(*args, **{**kwargs, "launcher": "pytorch" if launched() else "none"})
 
     @property
@@ -61,7 +70,21 @@ class ResumableRunner(Runner):
 
     def register_hooks(self, *args: Any, **kwargs: Any) -> None:
         super().register_hooks(*args, **kwargs)
+        self.register_hook(MeanOutputsHook())
         self.register_hook(PlainCheckpointHook(), priority="LOWEST")
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """MMEngine's own would ask for a GPU."""
+        if not self.distributed or model_wrapper_cfg is not None:
+            return super().wrap_model(model_wrapper_cfg, model)
+        device = torch.device(get_device())
+        return MMDistributedDataParallel(
+            synchronize_batchnorm(model.to(device)),
+            device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=self.cfg.get("find_unused_parameters", False),
+        )
 
     def load_or_resume(self) -> None:
         """Go on from the last usable checkpoint of the work folder, if the runner is to resume."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ class ImageTextBatch:
         text: [B, L] BPE tokens, for objectives that read text.
         label_rows, label_classes: [P] and [P]: the P positive (image, class) pairs. Labels travel as pairs,
             because a dense [B, V] target would be a thousand times larger than what it says.
-        extras: tensors by name, for objectives that read something else.
+        extras: tensors by name, for objectives that read something else; one row per image.
         skipped: unreadable samples left out since the last batch, by what was wrong.
         loader_cpu_seconds: CPU time it took in a process of its own; 0 where training loads for itself.
     """
@@ -37,6 +38,33 @@ class ImageTextBatch:
     extras: dict[str, Tensor] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     loader_cpu_seconds: float = 0.0
+
+    @staticmethod
+    def joined(pieces: list[ImageTextBatch]) -> ImageTextBatch:
+        """The batch that pieces make together, in their order; one piece is a batch."""
+        if len(pieces) == 1:
+            return pieces[0]
+
+        def cat(values: list[Tensor | None]) -> Tensor | None:
+            return None if values[0] is None else torch.cat(values)
+
+        rows, before = [], 0
+        for piece in pieces:
+            rows.append(None if piece.label_rows is None else piece.label_rows + before)
+            before += len(piece.captions)
+        skipped: Counter[str] = Counter()
+        for piece in pieces:
+            skipped.update(piece.skipped)
+        return ImageTextBatch(
+            images=torch.cat([piece.images for piece in pieces]),
+            captions=[caption for piece in pieces for caption in piece.captions],
+            text=cat([piece.text for piece in pieces]),
+            label_rows=cat(rows),
+            label_classes=cat([piece.label_classes for piece in pieces]),
+            extras={name: torch.cat([piece.extras[name] for piece in pieces]) for name in pieces[0].extras},
+            skipped=dict(skipped),
+            loader_cpu_seconds=sum(piece.loader_cpu_seconds for piece in pieces),
+        )
 
     def to(self, device: torch.device | str) -> ImageTextBatch:
         """The same batch with its tensors on another device."""

@@ -59,12 +59,13 @@ class CLIP(Objective):
         self.similarity_loss = ClipLoss(
             local_loss=True, gather_with_grad=True, rank=get_rank(), world_size=get_world_size()
         )
+        self.local_loss = ClipLoss()  # of validation, whose batches are dealt out whole
 
     def forward(self, tokens: Tokens, batch: ImageTextBatch) -> dict[str, Tensor]:
         image = F.normalize((tokens.class_token @ self.image_projection).float(), dim=-1)
         text = F.normalize(self.text(batch.text).float(), dim=-1)
         scale = self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
-        loss = self.similarity_loss(image, text, scale)
+        loss = (self.similarity_loss if self.training else self.local_loss)(image, text, scale)
         return {"loss": loss, "temperature": 1 / scale.detach()}
 
     def cost_inputs(self) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""Starting the processes that train together on this machine: one per device, by torch's elastic launcher."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+import signal
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from common.errors import JobFailed, UserError
+from common.files import tail
+from common.machine import cores
+
+_SHUTDOWN = 10
+"""Seconds that a process has to end after another one has died, before it is killed."""
+
+_ORPHANED = re.compile(r"connection (reset|closed|refused)|broken pipe|gloo|nccl|tcpstore", re.IGNORECASE)
+"""What a process says whose partner has died; the partner is to blame."""
+
+
+def devices() -> int:
+    """How many processes this machine has a device for: a GPU each, or where there is none, a core each."""
+    import torch
+
+    return torch.cuda.device_count() or cores()
+
+
+def default_processes(batch_size: int) -> int:
+    """As many processes as there are devices, if a batch can be dealt to them evenly; else fewer."""
+    return max(count for count in range(1, min(devices(), batch_size) + 1) if batch_size % count == 0)
+
+
+def launch(command: list[str], processes: int, logs: Path, *, first_log: bool = True) -> None:
+    """Run a command in several processes that train together, and wait for them.
+
+    Each finds torchrun's variables in its environment (`common.training.group`). When one dies, the others
+    are ended.
+
+    Args:
+        command: program and arguments, the same for all.
+        processes: how many; each has its share of the cores.
+        logs: existing folder for ``rank0.out``, ``rank0.err`` and so on: what they print.
+        first_log: whether the first process prints into such files, too; else where this one does.
+
+    Raises:
+        UserError: the processes found something for the user to mend.
+        JobFailed: a process died otherwise; the message names its rank, its host and its last line.
+        KeyboardInterrupt: this process was asked to stop; so were the others.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    for name in ("torch.distributed.elastic", "torch.distributed.launcher"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what went wrong is told below, in one line
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(_SHUTDOWN))
+    kept = range(0 if first_log else 1, processes)
+    files = {number: (logs / f"rank{number}.out", logs / f"rank{number}.err") for number in kept}
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        local_addr="localhost",
+        max_restarts=0,
+        logs_specs=_to_files(files),
+    )
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        elastic_launch(config, command[0])(*command[1:])
+    except ChildFailedError as error:
+        failed = {number: failure.exitcode for number, failure in error.failures.items()}
+        raise _explained(failed, files) from None
+    except SignalException:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+Files = dict[int, tuple[Path, Path]]
+"""Of each process whose output is kept: what it prints, and what it says of errors."""
+
+
+def _to_files(files: Files):
+    """What the launcher wants to know of logs."""
+    from torch.distributed.elastic.multiprocessing.api import LogsDest, LogsSpecs
+
+    class ToFiles(LogsSpecs):
+        root_log_dir = os.devnull
+
+        def reify(self, envs: dict[int, dict[str, str]]) -> LogsDest:
+            out, err = (
+                {number: str(files[number][kind]) if number in files else "" for number in envs}
+                for kind in (0, 1)
+            )
+            return LogsDest(out, err, {}, {}, dict.fromkeys(envs, os.devnull), os.devnull, os.devnull)
+
+    return ToFiles()
+
+
+def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
+    """The failure to blame, of several: the others lost their partner, or were ended because of it.
+
+    Args:
+        failed: exit codes by rank.
+        files: where the processes have printed.
+    """
+    said = {number: _last_line(files.get(number, ())) for number in failed}
+
+    def innocence(number: int) -> tuple[bool, bool, int]:
+        return failed[number] == -signal.SIGTERM, bool(_ORPHANED.search(said[number])), number
+
+    number = min(failed, key=innocence)
+    code = failed[number]
+    if code == 2 and said[number]:
+        return UserError(said[number].removeprefix("error: "))
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    told = f"; its last line: {said[number]}" if said[number] else ""
+    log = f" (log: {files[number][1]})" if number in files else ""
+    return JobFailed(f"process {number} on {platform.node()} {how}{told}{log}")
+
+
+def _last_line(files: Iterable[Path]) -> str:
+    """What was last said of errors, else what was last printed."""
+    lines = [line for file in files if file.exists() for line in tail(file, 1)]
+    return lines[-1].strip() if lines else ""
