@@ -104,10 +104,6 @@ class ProgressFile:
         state = Progress(stage, done, total, finite, images_per_second, seconds_left, waiting_for_data)
         write_text(self.path, json.dumps(asdict(state)))
 
-    def clear(self) -> None:
-        """Remove the file: nothing is running any more."""
-        self.path.unlink(missing_ok=True)
-
 
 def read_progress(path: Path) -> Progress | None:
     """The state a child last wrote; None when there is none. Entries unknown to `Progress` are ignored."""

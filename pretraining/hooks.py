@@ -70,9 +70,10 @@ class PairsCostHook(CostHook):
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if data_batch is None or not group.total(len(data_batch.skipped)):
             return
-        for skipped in group.gather(data_batch.skipped):
+        everywhere = group.gather(data_batch.skipped)
+        for skipped in everywhere:
             self.skipped.update(skipped)
-        _refuse_rotten_data(self.skipped, (runner.iter + 1) * len(data_batch.captions) * runner.world_size)
+        _refuse_rotten_data(self.skipped, (runner.iter + 1) * len(data_batch.captions) * len(everywhere))
 
     def elsewhere(self, data_batch: ImageTextBatch | None) -> float:
         return data_batch.loader_cpu_seconds if data_batch is not None else 0.0

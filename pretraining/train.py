@@ -85,7 +85,8 @@ def pretrain(
     objective = load_objective(recipe.objective["type"])
     reading = objective.reads(pairs, options)
     model = _build_model(recipe, objective, options | reading.found)
-    flops = flops_per_image(model, reading, recipe.image_size, min(recipe.batch_size, 32))
+    share = max(1, min(recipe.batch_size, 32) // world_size())  # contrasting, all see the whole batch
+    flops = flops_per_image(model, reading, recipe.image_size, share)
 
     cost = PairsCostHook()
     history = HistoryHook(training / "history.csv", recipe.batch_size, cost)

@@ -12,6 +12,7 @@ from benchmark.cli.options import (
     DataOption,
     DebugOption,
     DownloadOption,
+    ProcessesOption,
     ResultsOption,
     SetOption,
     results_folder,
@@ -30,6 +31,7 @@ def command(
     suite: Annotated[
         str, typer.Option("--suite", help="Folder of results that the record goes to.")
     ] = "single",
+    processes: ProcessesOption = 1,
     results: ResultsOption = RESULTS,
     download: DownloadOption = False,
     debug: DebugOption = False,
@@ -57,6 +59,8 @@ def command(
     task = load_task_config(task_config, parse_overrides(overrides), axes=point)
     paths = parse_data(data)
     name, layout = task.data_name, task_type(task.type).layout
+    if processes > 1 and not task_type(task.type).shared:
+        raise UserError(f"{task.path.name}: a {task.type} is computed by one process: leave --processes out")
     check_data_names(paths, [name], task.path.name)
     place = paths.get(name)
     if place is None or not place.is_dir():
@@ -68,7 +72,7 @@ def command(
     cell = Cell(suite, backbone, backbone, task, seed, place, folder)
     cell.fingerprint()  # an unknown backbone is told at once, not kept as a failed record
     with stoppable(), Display() as display:
-        record = run_cells([cell], LocalLauncher(), display, retry_failed=True)[0]
+        record = run_cells([cell], LocalLauncher(), display, retry_failed=True, processes=processes)[0]
     if record.status == "failed" and record.error_type == "UserError":
         raise UserError(record.error)
     show(of_cell(cell, record), written=of_folder(cell.folder.parents[2]))

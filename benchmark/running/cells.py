@@ -31,13 +31,15 @@ def run_cells(
     display: Display,
     retry_failed: bool = False,
     blocked: Blocked | None = None,
+    processes: int = 1,
 ) -> list[Record]:
     """Bring every cell to a record; see `run_jobs`.
 
     Args:
         blocked: backbones whose cells fail at once.
+        processes: that compute each cell together.
     """
-    jobs = [CellJob(cell, display, blocked or {}) for cell in cells]
+    jobs = [CellJob(cell, display, blocked or {}, processes) for cell in cells]
     return run_jobs(jobs, launcher, display, retry_failed)
 
 
@@ -48,15 +50,17 @@ class CellJob(Job[Record]):
         cell: what is to be computed.
         display: where a cell that cannot even start is told.
         blocked: backbones that could not be made.
+        processes: that compute it together.
     """
 
-    def __init__(self, cell: Cell, display: Display, blocked: Blocked) -> None:
+    def __init__(self, cell: Cell, display: Display, blocked: Blocked, processes: int = 1) -> None:
         self.cell = cell
         self.label = cell.label
         self.folder = cell.folder
         self.progress = cell.folder / "progress.json"
         self._display = display
         self._blocked = blocked
+        self._processes = processes
         self._order: Order | None = None
 
     def known(self, retry_failed: bool) -> Record | None:
@@ -84,7 +88,7 @@ class CellJob(Job[Record]):
         write_text(self.folder / "config.py", self.cell.task.cfg.pretty_text)
         order = self.folder / "order.json"
         write_text(order, self._order.model_dump_json(indent=2) + "\n")
-        return [sys.executable, "-m", "benchmark.running.execute", str(order)]
+        return [sys.executable, "-m", "benchmark.running.execute", str(order), str(self._processes)]
 
     def finish(self, child: Handle, code: int) -> Record:
         record = read_record(self.folder)

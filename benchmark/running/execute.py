@@ -1,4 +1,4 @@
-"""The child process of one cell: ``python -m benchmark.running.execute FOLDER/order.json``.
+"""The child process of one cell: ``python -m benchmark.running.execute FOLDER/order.json [PROCESSES]``.
 
 order.json says which cell (`benchmark.records.schema.Order`); config.py beside it is the task config after
 overrides. The parent holds the cell's lock and collects what is printed in train.log.
@@ -20,28 +20,43 @@ from benchmark.tasks.base import Outcome, TaskContext
 from common.configs import read_config
 from common.errors import UserError, one_line
 from common.files import replacing, tail
-from common.machine import peak_resident_bytes
-from common.progress import ProgressFile
+from common.machine import launched, peak_resident_bytes
+from common.progress import ProgressFile, Report, silent
+from common.training import group
 
 
-def main(path: Path) -> int:
+def main(path: Path, processes: int = 1) -> int:
     """Compute a cell and write its record, whatever happens.
 
+    With several processes this one starts them and waits: the first of them writes the record of what they
+    found, this one that of a failure.
+
+    Args:
+        path: the order.
+        processes: that compute the cell together.
+
     Returns:
-        0 when it is done, 1 when it failed.
+        0 when it is done, 1 when it failed; 2 in one of several that found something for the user to mend.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = Path(path).absolute().parent
     order = Order.model_validate_json(Path(path).read_text(encoding="utf-8"))
-    report = ProgressFile(folder / "progress.json")
+    report = ProgressFile(folder / "progress.json") if group.is_first() else silent
     started, start = now(), time.monotonic()
     print(f"=== {started} {order.command}", flush=True)
     try:
+        if processes > 1 and not launched():
+            _share(path, processes)
+            return 0
         outcome = _run(order, folder, report)
+        if outcome is None:
+            return 0
         result = {"status": "done", **vars(outcome)}
         del result["per_image"]
     except Exception as error:  # any failure of a task becomes a row of the table
         _print(error)
+        if launched():  # who started the processes writes the record, of the one that is to blame
+            return 2 if isinstance(error, UserError) else 1
         result = {"status": "failed", "error_type": type(error).__name__, "error": one_line(error)}
         result["log_tail"] = _tail(folder / "train.log")
     torch = sys.modules.get("torch")
@@ -60,11 +75,18 @@ def main(path: Path) -> int:
     record = Record.model_validate({**order.model_dump(), **result})
     write_record(folder, record)
     Path(path).unlink()
-    report.clear()
+    (folder / "progress.json").unlink(missing_ok=True)
     return 0 if record.status == "done" else 1
 
 
-def _run(order: Order, folder: Path, report: ProgressFile) -> Outcome:
+def _share(path: Path, processes: int) -> None:
+    from common.training.launch import launch
+
+    command = [sys.executable, "-m", "benchmark.running.execute", str(path), str(processes)]
+    launch(command, processes, Path(path).parent, printed=Path(path).parent / "train.log")
+
+
+def _run(order: Order, folder: Path, report: Report) -> Outcome | None:
     report("starting")
     context = TaskContext(
         cfg=read_config(folder / "config.py"),
@@ -75,6 +97,8 @@ def _run(order: Order, folder: Path, report: ProgressFile) -> Outcome:
         report=report,
     )
     outcome = load_task(order.task.type).run(context)
+    if outcome is None:
+        return None
     outcome.notes = [*context.cfg.get("notes", []), *outcome.notes]
     _check(outcome)
     if outcome.per_image is not None:
@@ -106,4 +130,4 @@ def _tail(log: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))

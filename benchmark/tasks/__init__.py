@@ -25,6 +25,7 @@ class TaskType:
         axes: what its cells may differ by, beside backbone and seed: name of the axis -> the entry of the
             config that it sets. Any other entry is an axis by its own name, dots included.
         layout: of the data it reads, a name of `benchmark.data.layout_of`; None where any folder will do.
+        shared: whether several processes can train a cell together.
     """
 
     target: str
@@ -32,6 +33,7 @@ class TaskType:
     config_keys: tuple[str, ...] = ("task",)
     axes: Mapping[str, str] = field(default_factory=dict)
     layout: str | None = None
+    shared: bool = False
 
 
 RUNNER_KEYS = (
@@ -51,9 +53,9 @@ TASKS = {
     "linear_probe": TaskType(
         "benchmark.tasks.linear_probe:LinearProbe", 3, axes={"feature": "task.feature"}, layout="image_folder"
     ),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES, "coco"),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES, "coco", True),
     "segmentation": TaskType(
-        "benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, RUNNER_AXES, "ade20k"
+        "benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, RUNNER_AXES, "ade20k", True
     ),
 }
 
@@ -63,7 +65,7 @@ def task_type(name: str) -> TaskType:
 
     Args:
         name: a key of `TASKS`, or ``module:Class`` of somebody else's `Task`, whose class attributes
-            `protocol`, `config_keys`, `axes` and `layout` are then read.
+            `protocol`, `config_keys`, `axes`, `layout` and `shared` are then read.
 
     Raises:
         UserError: no such kind.
@@ -73,7 +75,9 @@ def task_type(name: str) -> TaskType:
     if ":" not in name:
         raise UserError(f"unknown task type {name!r}: {suggest(name, TASKS)} (or module:Class of your own)")
     task: type[Task] = imported(name, "task type")
-    return TaskType(name, int(task.protocol), tuple(task.config_keys), dict(task.axes), task.layout)
+    return TaskType(
+        name, int(task.protocol), tuple(task.config_keys), dict(task.axes), task.layout, task.shared
+    )
 
 
 def load_task(name: str) -> Task:

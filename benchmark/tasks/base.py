@@ -97,18 +97,21 @@ class Task(abc.ABC):
     """One kind of transfer. Kinds of our own are listed in `benchmark.tasks.TASKS`.
 
     Attributes:
-        protocol, config_keys, axes, layout: see `benchmark.tasks.TaskType`; read from the class only for
-            tasks of others.
+        protocol, config_keys, axes, layout, shared: see `benchmark.tasks.TaskType`; read from the class only
+            for tasks of others.
     """
 
     protocol: ClassVar[int] = 1
     config_keys: ClassVar[tuple[str, ...]] = ("task",)
     axes: ClassVar[Mapping[str, str]] = {}
     layout: ClassVar[str | None] = None
+    shared: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def run(self, context: TaskContext) -> Outcome:
+    def run(self, context: TaskContext) -> Outcome | None:
         """Transfer the backbone and measure it on the test split.
+
+        Of processes that train a cell together, the first one returns what was found; the others, nothing.
 
         Raises:
             UserError: the data or the config is at fault.

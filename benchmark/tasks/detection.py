@@ -14,6 +14,7 @@ from benchmark.metrics import coco_ap
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from common.errors import UserError
+from common.training import group
 
 RESULTS = "detections.{kind}.json"
 
@@ -25,12 +26,14 @@ class Detection(Task):
     Settings: `openmmlab_runner.RunnerSettings`.
     """
 
-    def run(self, context: TaskContext) -> Outcome:
+    def run(self, context: TaskContext) -> Outcome | None:
         settings = context.checked(openmmlab_runner.RunnerSettings)
         cfg = openmmlab_runner.runner_config(context, settings)
         truth = fill_in(cfg, context)
         runner = openmmlab_runner.train(cfg, context.report)
         runner.test()
+        if not group.is_first():
+            return None
         metrics, tables = {}, []
         for kind in ("bbox", "segm"):
             context.report(f"{kind} AP")
@@ -78,7 +81,7 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
     if "neck" in cfg.model:
         cfg.model.neck.in_channels = empty_backbone(context.backbone).embed_dim
     truth = context.data / test.ann_file
-    metric = {"type": "CocoMetric", "metric": ["bbox", "segm"]}
+    metric = {"type": "CocoMetric", "metric": ["bbox", "segm"], **openmmlab_runner.GATHERED}
     for val in validation:
         cfg.val_evaluator = {**metric, "ann_file": str(context.data / val.ann_file)}
     cfg.test_evaluator = {

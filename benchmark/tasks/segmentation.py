@@ -18,6 +18,7 @@ from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from common.errors import UserError
 from common.names import suggest
+from common.training import group
 
 COUNTS = "pixel_counts.npz"
 
@@ -40,7 +41,7 @@ class Segmentation(Task):
     labelled, and both (`intersection`), at the image's own resolution. Settings: `SegmentationSettings`.
     """
 
-    def run(self, context: TaskContext) -> Outcome:
+    def run(self, context: TaskContext) -> Outcome | None:
         settings = context.checked(SegmentationSettings)
         cfg = openmmlab_runner.runner_config(context, settings)
         classes = fill_in(cfg, context)
@@ -48,6 +49,8 @@ class Segmentation(Task):
         shown = headlines(settings.headline, kinds)
         runner = openmmlab_runner.train(cfg, context.report)
         runner.test()
+        if not group.is_first():
+            return None
         counts = iou.read_counts(context.out / COUNTS)
         openmmlab_runner.finish(runner, context.out, settings.keep_weights)
         names = classes or list(runner.test_dataloader.dataset.metainfo["classes"])
@@ -140,6 +143,10 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     if classes is not None:
         head.num_classes = len(classes)
     if validation:
-        cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"]}
-    cfg.test_evaluator = {"type": "PixelCounts", "file": str(context.out / COUNTS)}
+        cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"], **openmmlab_runner.GATHERED}
+    cfg.test_evaluator = {
+        "type": "PixelCounts",
+        "file": str(context.out / COUNTS),
+        **openmmlab_runner.GATHERED,
+    }
     return classes

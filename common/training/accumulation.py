@@ -22,32 +22,40 @@ _ELSE = "or scale the learning rate by --set auto_scale_lr.enable=True"
 def accumulate(cfg: Config) -> int:
     """Let a step see the recipe's batch, ``auto_scale_lr.base_batch_size``, however many processes there are.
 
-    An iteration of the training stays what it is in the recipe: one step of the optimizer, its learning rate,
-    its warm-up and its moving average; it only reads more batches. Nothing is done where the config asks for
-    a scaled learning rate instead (``auto_scale_lr.enable``), accumulates by itself, or names no batch.
+    Where the config does not name it, it is the batch that one process would have. An iteration of the
+    training stays what it is in the recipe: one step of the optimizer, its learning rate, its warm-up and its
+    moving average; it only reads more batches, or smaller ones. Nothing is done where the config asks for a
+    scaled learning rate instead (``auto_scale_lr.enable``), or accumulates by itself.
 
     Args:
-        cfg: a Runner's config; its training loop is replaced where several batches make a step.
+        cfg: a Runner's config; its training loop is replaced where several batches make a step. A process
+            holds as many images at once as the config says, or fewer where its share cannot be made of so
+            many.
 
     Returns:
         Images per step of the optimizer, over all processes.
 
     Raises:
-        UserError: the recipe's batch is no multiple of the images that the processes hold at once.
+        UserError: the recipe's batch cannot be shared by the processes evenly.
     """
     images, processes = cfg.train_dataloader.batch_size, world_size()
     at_once = images * processes
     recipe = cfg.get("auto_scale_lr") or {}
-    batch = recipe.get("base_batch_size")
+    batch = recipe.get("base_batch_size") or images
     own = cfg.optim_wrapper.get("accumulative_counts", 1)
-    if recipe.get("enable") or batch is None or own > 1 or batch == at_once:
+    if recipe.get("enable") or own > 1 or batch == at_once:
         return at_once * own
-    batches, rest = divmod(batch, at_once)
+    share, rest = divmod(batch, processes)
     if rest:
         raise UserError(
-            f"the recipe's batch of {batch} images is not made of {images} images x {processes} processes: "
-            f"{_remedy(batch, images, processes)}, {_ELSE}"
+            f"the recipe's batch of {batch} images cannot be shared by {processes} processes evenly: "
+            f"start a number that divides it, {_ELSE}"
         )
+    images = max(size for size in range(1, min(share, images) + 1) if share % size == 0)
+    cfg.train_dataloader.batch_size = images
+    batches = share // images
+    if batches == 1:
+        return batch
     loop = getattr(cfg.train_cfg.get("type"), "__name__", cfg.train_cfg.get("type")) or (
         "Epoch" if cfg.train_cfg.get("by_epoch", True) else "Iter"
     )
@@ -63,14 +71,6 @@ def accumulate(cfg: Config) -> int:
         "batches": batches,
     }
     return batch
-
-
-def _remedy(batch: int, images: int, processes: int) -> str:
-    share, rest = divmod(batch, processes)
-    if rest:
-        return f"start another number of processes, one that divides {batch}"
-    fitting = max(size for size in range(1, min(share, images) + 1) if share % size == 0)
-    return f"--set train_dataloader.batch_size={fitting}"
 
 
 class _Groups:

@@ -34,7 +34,7 @@ def default_processes(batch_size: int) -> int:
     return max(count for count in range(1, min(devices(), batch_size) + 1) if batch_size % count == 0)
 
 
-def launch(command: list[str], processes: int, logs: Path, *, first_log: bool = True) -> None:
+def launch(command: list[str], processes: int, logs: Path, printed: Path | None = None) -> None:
     """Run a command in several processes that train together, and wait for them.
 
     Each finds torchrun's variables in its environment (`common.training.group`). When one dies, the others
@@ -44,7 +44,7 @@ def launch(command: list[str], processes: int, logs: Path, *, first_log: bool = 
         command: program and arguments, the same for all.
         processes: how many; each has its share of the cores.
         logs: existing folder for ``rank0.out``, ``rank0.err`` and so on: what they print.
-        first_log: whether the first process prints into such files, too; else where this one does.
+        printed: the file that this process prints into, if the first one is to print there, too.
 
     Raises:
         UserError: the processes found something for the user to mend.
@@ -59,7 +59,7 @@ def launch(command: list[str], processes: int, logs: Path, *, first_log: bool = 
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what went wrong is told below, in one line
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(_SHUTDOWN))
-    kept = range(0 if first_log else 1, processes)
+    kept = range(0 if printed is None else 1, processes)
     files = {number: (logs / f"rank{number}.out", logs / f"rank{number}.err") for number in kept}
     config = LaunchConfig(
         min_nodes=1,
@@ -77,7 +77,7 @@ def launch(command: list[str], processes: int, logs: Path, *, first_log: bool = 
         elastic_launch(config, command[0])(*command[1:])
     except ChildFailedError as error:
         failed = {number: failure.exitcode for number, failure in error.failures.items()}
-        raise _explained(failed, files) from None
+        raise _explained(failed, files if printed is None else {0: (printed,), **files}) from None
     except SignalException:
         raise KeyboardInterrupt from None
     finally:
@@ -88,12 +88,12 @@ def launch(command: list[str], processes: int, logs: Path, *, first_log: bool = 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
-Files = dict[int, tuple[Path, Path]]
-"""Of each process whose output is kept: what it prints, and what it says of errors."""
+Files = dict[int, tuple[Path, ...]]
+"""Where processes print: first to standard output, last to standard error."""
 
 
 def _to_files(files: Files):
-    """What the launcher wants to know of logs."""
+    """What the launcher wants to know of logs: whoever has no files prints where this process does."""
     from torch.distributed.elastic.multiprocessing.api import LogsDest, LogsSpecs
 
     class ToFiles(LogsSpecs):
@@ -118,8 +118,10 @@ def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
     """
     said = {number: _last_line(files.get(number, ())) for number in failed}
 
-    def innocence(number: int) -> tuple[bool, bool, int]:
-        return failed[number] == -signal.SIGTERM, bool(_ORPHANED.search(said[number])), number
+    def innocence(number: int) -> tuple[bool, bool, bool, int]:
+        code = failed[number]
+        orphaned = bool(_ORPHANED.search(said[number]))
+        return code == -signal.SIGTERM, code >= 0, orphaned, number
 
     number = min(failed, key=innocence)
     code = failed[number]
@@ -127,7 +129,7 @@ def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
         return UserError(said[number].removeprefix("error: "))
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     told = f"; its last line: {said[number]}" if said[number] else ""
-    log = f" (log: {files[number][1]})" if number in files else ""
+    log = f" (log: {files[number][-1]})" if number in files else ""
     return JobFailed(f"process {number} on {platform.node()} {how}{told}{log}")
 
 

@@ -156,21 +156,29 @@ def test_the_processes_share_the_batch(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("at_once", "processes", "remedy"),
-    [
-        (3, 1, "train_dataloader.batch_size=2"),
-        (16, 1, "train_dataloader.batch_size=8"),
-        (8, 2, "train_dataloader.batch_size=4"),
-        (2, 3, "start another number of processes, one that divides 8"),
-    ],
+    ("at_once", "processes", "held", "parts"),
+    [(3, 1, 2, 4), (16, 1, 8, 1), (8, 2, 4, 1), (3, 2, 2, 2)],
 )
-def test_a_batch_that_cannot_be_made_is_refused_with_the_remedy(monkeypatch, at_once, processes, remedy):
+def test_a_process_holds_what_its_share_can_be_made_of(monkeypatch, at_once, processes, held, parts):
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", str(processes))
-    with pytest.raises(
-        UserError, match=f"batch of 8 images .* {at_once} images x {processes} proc.*{remedy}"
-    ):
-        accumulate(config(at_once))
+    cfg = config(at_once)
+    assert accumulate(cfg) == 8
+    assert (cfg.train_dataloader.batch_size, cfg.train_cfg.get("batches", 1)) == (held, parts)
+
+
+def test_the_batch_of_a_config_that_names_none_is_that_of_one_process(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    cfg = config(6, auto_scale_lr=None)
+    assert accumulate(cfg) == 6 and cfg.train_dataloader.batch_size == 3
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(UserError, match=r"batch of 8 images .* 3 processes evenly: start a number that"):
+        accumulate(config(2))
 
 
 def test_another_loop_is_refused():

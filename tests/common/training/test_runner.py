@@ -207,6 +207,7 @@ def test_a_quiet_log_is_in_its_file_alone(tmp_path, capfd, quiet):
 
 def test_processes_that_torchrun_started_train_together(tmp_path, monkeypatch):
     started = []
+    monkeypatch.setattr("common.training.group.join", lambda: started.append("joined"))
     monkeypatch.setattr(
         ResumableRunner, "setup_env", lambda self, env: started.append(self.launcher) or _stop()
     )
@@ -214,7 +215,7 @@ def test_processes_that_torchrun_started_train_together(tmp_path, monkeypatch):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         train(tmp_path / "run", stop=1, launcher="slurm")
-    assert started == ["none", "pytorch"]
+    assert started == ["joined", "none", "joined", "pytorch"]
 
 
 def _stop():
