@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 
 import backbones.precision
+from backbones.architectures import ARCHITECTURES
+from pretraining.model import ImageTextModel
 from pretraining.recipe import Recipe
 
 
-def optim_wrapper(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
+def optim_wrapper(recipe: Recipe, model: ImageTextModel) -> dict[str, Any]:
     """AdamW without decay on positions, tokens and whatever has fewer than two dimensions.
 
     MMEngine's own rule for flat parameters asks for one dimension and misses scalars: a temperature would
@@ -23,6 +24,7 @@ def optim_wrapper(recipe: Recipe, model: nn.Module) -> dict[str, Any]:
     return {
         "type": backbones.precision.Bf16OptimWrapper,
         "precision": recipe.precision,
+        "width": model.vit.embed_dim,
         "optimizer": {
             "type": "AdamW",
             "lr": settings.lr,
@@ -56,7 +58,6 @@ def schedule(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def precision(recipe: Recipe, device: torch.device) -> str:
-    """What a recipe's precision is on a device: ``float32`` or ``bf16``."""
-    if recipe.precision != "auto":
-        return recipe.precision
-    return "bf16" if backbones.precision.bf16_is_fast(device) else "float32"
+    """What a recipe's precision is on a device, whatever its objective: ``float32`` or ``bf16``."""
+    width = ARCHITECTURES[recipe.architecture].embed_dim
+    return backbones.precision.resolve(recipe.precision, device, width)

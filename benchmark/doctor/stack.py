@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SIZE = 768  # of the matrices multiplied: 0.9 GFLOP, at most half a second even without vector instructions
 _SECONDS = 0.2  # that a speed is measured for
-_MUCH_FASTER = 1.5
 _CUDA_RETURNED = 0
 _PURE_MMCV = "python -m pip install --force-reinstall --no-deps --no-cache-dir onedl-mmcv"
 """Without compiled operators, so that torchvision's serve."""
@@ -41,41 +40,28 @@ REINSTALL_TORCH = f"python -m pip uninstall -y torch torchvision && {REINSTALL}"
 
 
 def blas() -> Finding:
-    """Speed of matrix products on the CPU, and whether ``precision='auto'`` chooses the faster type here."""
+    """What multiplies matrices on the CPU, and its speed."""
     import torch
 
-    from backbones.precision import bf16_is_fast
+    from backbones.precision import bf16_unit
 
     has = [
         name
         for name, there in (("MKL", torch.backends.mkl), ("oneDNN", torch.backends.mkldnn))
         if there.is_available()
     ]
-    amx, avx512 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
-    unit = "AMX" if amx else "AVX512-BF16" if avx512 else "no bf16 unit"
-    float32, bf16 = gflops(torch.float32), gflops(torch.bfloat16)
-    auto = "bf16" if bf16_is_fast("cpu") else "float32"
-    message = (
-        f"{torch.get_num_threads()} threads on {cores()} cores, {' + '.join(has) or 'no BLAS'}, "
-        f"{unit}: float32 {float32:.0f}, bf16 {bf16:.0f} GFLOP/s; precision='auto' takes {auto}"
-    )
-    if auto == "bf16" and bf16 < float32:
-        better = "float32"
-    elif auto == "float32" and bf16 > _MUCH_FASTER * float32:
-        better = "bf16"
-    else:
-        return ok(message)
-    return warning(
-        f"{message}, the slower one",
-        f"--set optim_wrapper.precision={better} (pretrain: --set precision={better})",
+    libraries = " + ".join(has) or "no BLAS"
+    return ok(
+        f"{torch.get_num_threads()} threads on {cores()} cores, {libraries}, {bf16_unit()}: "
+        f"float32 {gflops():.0f} GFLOP/s"
     )
 
 
-def gflops(dtype: torch.dtype) -> float:
+def gflops() -> float:
     """Best speed of a square matrix product on the CPU, in 10^9 floating-point operations per second."""
     import torch
 
-    first, second = torch.ones(2, _SIZE, _SIZE).to(dtype)
+    first, second = torch.ones(2, _SIZE, _SIZE)
     first[:256, :256] @ second[:256, :256]  # starts the threads and loads the kernels
     best, end = float("inf"), time.perf_counter() + _SECONDS
     while (start := time.perf_counter()) < end:
@@ -171,6 +157,25 @@ def driver_cuda() -> tuple[int, int] | None:
     return divmod(version.value // 10, 100) if returned == _CUDA_RETURNED and version.value else None
 
 
+def precision() -> Finding:
+    """What trainings get that leave their precision to the machine, and the speeds that decided it."""
+    import torch
+
+    from backbones.architectures import ARCHITECTURES
+    from backbones.precision import WIDEST, cpu_speeds, memory, resolve
+
+    if torch.cuda.is_available():
+        return ok(f"'auto' trains in {resolve('auto', 'cuda')} on the GPU")
+    found = []
+    for width in (ARCHITECTURES["vit_mini_conv16"].embed_dim, WIDEST):
+        float32, bf16 = cpu_speeds(width)
+        found.append(
+            f"in {resolve('auto', 'cpu', width)} at width {width} "
+            f"(float32 {float32:.0f}, bf16 {bf16:.0f} GFLOP/s on one core)"
+        )
+    return ok(f"'auto' trains {', '.join(found)} and above; remembered in {memory()}")
+
+
 def operators() -> Finding:
     """Whose operators serve Mask R-CNN, and whether they compute what they should."""
     import torch
@@ -238,6 +243,7 @@ CHECKS = (
     Check("PyTorch", pytorch, REINSTALL_TORCH),
     Check("CPU", blas, REINSTALL),
     Check("GPU", gpu, REINSTALL_TORCH),
+    Check("precision", precision, REINSTALL_TORCH),
     Check("operators", operators, REINSTALL_TORCH),
     Check("frameworks", frameworks, REINSTALL),
 )

@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from pydantic import Field
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
+from backbones import empty_backbone
+from backbones.precision import Bf16OptimWrapper
 from benchmark.tasks.base import TaskContext
 from common.errors import UserError
 from common.files import replacing
@@ -55,6 +58,9 @@ def runner_config(context: TaskContext, settings: RunnerSettings) -> Config:
     cfg.pop("task")
     cfg.model.backbone.weights = context.backbone
     cfg.model.backbone.seed = context.seed
+    if cfg.optim_wrapper.get("type") in {Bf16OptimWrapper, Bf16OptimWrapper.__name__}:
+        # It decides about the precision itself, when the processes that train together have met.
+        cfg.optim_wrapper.width = empty_backbone(context.backbone).embed_dim
     for dataset in datasets(cfg):
         dataset.data_root = str(context.data)
     if not settings.validation:
@@ -99,17 +105,21 @@ def train(cfg: Config, report: Report) -> ResumableRunner:
     return runner
 
 
-def scale(runner: ResumableRunner) -> dict[str, int]:
+def scale(runner: ResumableRunner) -> dict[str, int | str | None]:
     """How large the training was, for the record's details.
 
     Returns:
         ``iterations``: steps of the optimizer; ``batch_size``: images per step, over all processes;
-        ``processes`` that trained together.
+        ``processes`` that trained together; ``precision`` of the steps: ``float32`` or ``bf16``, None where
+        an optimizer wrapper that is not ours decided.
     """
+    wrapper = runner.optim_wrapper
+    plain = "float32" if type(wrapper) is OptimWrapper else None
     return {
         "iterations": runner.max_iters,
         "batch_size": runner.cfg.batch_per_step,
         "processes": runner.world_size,
+        "precision": getattr(wrapper, "precision", plain),
     }
 
 

@@ -11,7 +11,7 @@ import time
 import torch
 
 from backbones import load_backbone
-from backbones.precision import autocast
+from backbones.precision import autocast, resolve
 from backbones.vit import ViT, tune_for_cpu
 
 BATCH, STEPS, ROUNDS = 64, 5, 5
@@ -21,7 +21,7 @@ def seconds_per_step(vit: ViT) -> float:
     images = torch.rand(BATCH, 3, 96, 96)
     begin = time.perf_counter()
     for _ in range(STEPS):
-        with autocast("cpu", "auto"):
+        with autocast("cpu", resolve("auto", "cpu", vit.embed_dim)):
             loss = vit(images).class_token.float().square().mean()
         loss.backward()
         vit.zero_grad()

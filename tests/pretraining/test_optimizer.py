@@ -1,10 +1,13 @@
 """Which parameters are decayed, and how the learning rate goes."""
 
 import pytest
+import recipes
 import torch
 from mmengine.optim import build_optim_wrapper
 
+import backbones.precision
 from backbones.architectures import ARCHITECTURES
+from backbones.precision import Speeds
 from backbones.vit import build_vit
 from pretraining.model import ImageTextModel
 from pretraining.objectives.catlip import CatLIP
@@ -51,7 +54,20 @@ def test_the_learning_rate_rises_and_falls(config):
     assert len(schedule(load_recipe(config, {"optimizer.warmup_samples": 1}))) == 1
 
 
-def test_a_recipe_may_leave_the_precision_to_the_device(config):
-    device = torch.device("cpu")
-    assert precision(load_recipe(config, {"precision": "bf16"}), device) == "bf16"
-    assert precision(load_recipe(config, {"precision": "auto"}), device) in {"bf16", "float32"}
+@pytest.mark.parametrize("speeds", [Speeds(10.0, 20.0), Speeds(20.0, 10.0)])
+def test_a_recipe_may_leave_the_precision_to_the_machine(tmp_path, monkeypatch, speeds):
+    asked = []
+    monkeypatch.setattr(backbones.precision, "cpu_speeds", lambda width: asked.append(width) or speeds)
+    expected = "bf16" if speeds.bf16 > speeds.float32 else "float32"
+    for name, text in (("catlip", recipes.CATLIP), ("clip", recipes.CLIP)):
+        config = tmp_path / f"{name}.py"
+        config.write_text(text)
+        assert precision(load_recipe(config, {"precision": "bf16"}), torch.device("cpu")) == "bf16"
+        assert not asked
+        recipe = load_recipe(config, {"precision": "auto"})
+        head, options, _ = HEADS[name]
+        model = ImageTextModel(build_vit(ARCHITECTURES["vit_nano_conv16"]), head(32, **options))
+        assert build_optim_wrapper(model, optim_wrapper(recipe, model)).precision == expected
+        assert precision(recipe, torch.device("cpu")) == expected
+        assert asked == [32, 32]  # the backbone's width, whatever the objective
+        asked.clear()

@@ -51,8 +51,10 @@ def test_a_good_environment_has_no_error(tmp_path, check_command):
         tmp_path, "--results", str(tmp_path / "new" / "results"), "--patience", str(PATIENT)
     )
     assert code == 0, found
-    names = "Python packages forks variables PyTorch CPU GPU operators frameworks memory disk results WordNet"
-    assert list(found) == names.split()
+    names = (
+        "Python packages forks variables PyTorch CPU GPU precision operators frameworks memory disk results"
+    )
+    assert list(found) == [*names.split(), "WordNet"]
     assert "nms and roi_align as expected" in found["operators"]["message"]
     assert "GFLOP/s" in found["CPU"]["message"] and torch.__version__ in found["PyTorch"]["message"]
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
@@ -86,7 +88,7 @@ def test_many_things_broken_at_once(tmp_path, fake_distribution, check_command):
     errors = {name for name, finding in found.items() if finding["status"] == "error"}
     assert errors == {"PyTorch", "packages", "forks", "results", "data coco"}
     assert "undefined symbol" in found["PyTorch"]["message"]
-    for name in ("CPU", "GPU", "operators", "frameworks"):
+    for name in ("CPU", "GPU", "precision", "operators", "frameworks"):
         assert found[name]["remedy"] == "repair PyTorch first"
     assert "timm is 0.9.2" in found["packages"]["message"] and "'timm" in found["packages"]["remedy"]
     assert "pip uninstall -y mmcv &&" in found["forks"]["remedy"]
@@ -208,28 +210,25 @@ def test_operators_that_compute_something_else(monkeypatch, run):
         assert "not refused" in run(stack.operators).message
 
 
-@pytest.mark.parametrize(
-    ("fast", "float32", "bf16", "status", "remedy"),
-    [
-        (True, 100, 300, "ok", ""),
-        (True, 100, 50, "warning", "precision=float32"),
-        (False, 100, 20, "ok", ""),
-        (False, 100, 300, "warning", "precision=bf16"),
-    ],
-)
-def test_precision_auto_that_chooses_the_slower(fast, float32, bf16, status, remedy, monkeypatch, run):
-    import backbones.precision
+def test_the_precision_of_trainings_is_told(monkeypatch, run):
+    from backbones import precision
 
-    monkeypatch.setattr(backbones.precision, "bf16_is_fast", lambda device: fast)
-    speeds = {torch.float32: float32, torch.bfloat16: bf16}
-    monkeypatch.setattr(stack, "gflops", speeds.__getitem__)
-    found = run(stack.blas)
-    assert found.status == status and remedy in found.remedy
-    assert f"'auto' takes {'bf16' if fast else 'float32'}" in found.message
+    speeds = {192: precision.Speeds(60.0, 40.0), precision.WIDEST: precision.Speeds(70.0, 150.0)}
+    monkeypatch.setattr(precision, "cpu_speeds", speeds.__getitem__)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = run(stack.precision)
+    assert found.status == "ok"
+    assert "in float32 at width 192 (float32 60, bf16 40 GFLOP/s on one core)" in found.message
+    assert f"in bf16 at width {precision.WIDEST} (float32 70, bf16 150 GFLOP/s" in found.message
+    assert str(precision.memory()) in found.message
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for supported, expected in ((True, "bf16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda supported=supported, **_: supported)
+        assert f"trains in {expected} on the GPU" in run(stack.precision).message
 
 
 def test_speeds_are_measured():
-    assert stack.gflops(torch.float32) > 0.1
+    assert stack.gflops() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,13 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
         if "mAP" in name:
             assert 0 <= metric.low <= metric.high <= 100 and metric.truth == "population of images"
             assert metric.bias >= 0 and metric.coverage is None, "four images were never simulated"
-    assert outcome.details == {"iterations": 4, "batch_size": 2, "processes": 1, "categories": 2}
+    assert outcome.details == {
+        "iterations": 4,
+        "batch_size": 2,
+        "processes": 1,
+        "precision": "float32",
+        "categories": 2,
+    }
     table = outcome.per_image
     assert isinstance(table, pd.DataFrame) and len(table) == 4
     assert {"image_id", "file_name", "objects", "bbox_found_50", "segm_found_75"} <= set(table.columns)
@@ -200,7 +206,7 @@ def test_the_backbone_decides_the_necks_width(data, tmp_path):
         cell = TaskContext(cell.cfg, cell.data, cell.out, name, cell.seed, cell.report)
         cfg = openmmlab_runner.runner_config(cell, openmmlab_runner.RunnerSettings())
         fill_in(cfg, cell)
-        assert cfg.model.neck.in_channels == width
+        assert cfg.model.neck.in_channels == cfg.optim_wrapper.width == width
         assert cfg.model.backbone.weights == name and cfg.model.backbone.seed == 7
         assert cfg.randomness.seed == 7
         assert cfg.model.roi_head.bbox_head.num_classes == cfg.model.roi_head.mask_head.num_classes == 2

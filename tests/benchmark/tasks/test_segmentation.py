@@ -1,12 +1,15 @@
 """The segmentation task: one cell on drawn data, and fed with bad data."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from dense_data import write_ade20k
+from mmengine.optim import OptimWrapper
 
-from backbones import UserError
+from backbones import UserError, precision
 from benchmark.metrics.iou import read_counts
 from benchmark.tasks import segmentation
 from benchmark.tasks.base import TaskContext
@@ -65,6 +68,35 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path, config):
     assert outcome.metrics["aAcc"].value == pytest.approx(correct)
     assert set(outcome.details["class_iou"]) <= {"a", "b", "c"}
     assert not list((tmp_path / "cell").rglob("*.pth"))
+
+
+def test_what_was_decided_about_the_precision_is_written_down(data, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(precision, "cpu_speeds", lambda width: asked.append(width) or precision.Speeds(1, 2))
+    options = {"optim_wrapper.precision": "auto", "model.decode_head.channels": 16}
+    outcome = Segmentation().run(context(data, tmp_path / "auto", **options))
+    assert outcome.details["precision"] == "bf16" and asked == [32]
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "expected"),
+    [
+        (precision.Bf16OptimWrapper, "float32"),
+        (OptimWrapper, "float32"),
+        (type("Another", (OptimWrapper,), {}), None),
+    ],
+)
+def test_the_record_says_no_more_than_is_known_of_the_precision(wrapper, expected):
+    options = {"precision": "float32"} if wrapper is precision.Bf16OptimWrapper else {}
+    made = wrapper(optimizer=torch.optim.SGD([torch.zeros(1)], lr=1.0), **options)
+    cfg = SimpleNamespace(batch_per_step=8)
+    runner = SimpleNamespace(optim_wrapper=made, max_iters=4, world_size=2, cfg=cfg)
+    assert segmentation.openmmlab_runner.scale(runner) == {
+        "iterations": 4,
+        "batch_size": 8,
+        "processes": 2,
+        "precision": expected,
+    }
 
 
 def test_a_linear_classifier_learns_colours_on_a_frozen_backbone(data, tmp_path):
