@@ -21,7 +21,7 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 from common.errors import UserError
 from pretraining.data.augment import Transform
 from pretraining.data.readings import Reading
-from pretraining.data.shards import RawSample, caption_of, decode_image, raw_samples
+from pretraining.data.shards import RawSample, caption_of, raw_samples
 from pretraining.objectives.base import ImageTextBatch
 
 logger = logging.getLogger("mmengine")
@@ -34,7 +34,7 @@ class BatchMaker:
     keep one size on all processes and a position in the stream is the same number with or without it.
 
     Args:
-        transform: PIL image -> uint8 [3, H, W].
+        transform: undecoded sample -> uint8 [3, H, W].
         reading: what is read beside images and captions; without it, nothing is.
         seed: of the augmentation, which depends on nothing but this, the epoch and the sample's key.
     """
@@ -46,9 +46,8 @@ class BatchMaker:
 
     def _read(self, sample: RawSample, epoch: int) -> tuple[Tensor, str, Any]:
         caption = caption_of(sample)
-        picture = decode_image(sample)
         torch.default_generator.manual_seed(crc32(f"{self.seed} {epoch} {sample['__key__']}".encode()))
-        image = self.transform(picture)
+        image = self.transform(sample)
         return image, caption, self.reading.read(sample, caption) if self.reading else None
 
     def __call__(self, samples: list[tuple[int, RawSample]], skipped: Counter[str]) -> ImageTextBatch:
