@@ -242,6 +242,8 @@ _PACKAGES = (
     "torchvision",
     "timm",
     "numpy",
+    "pillow",
+    "simplejpeg",
     "open_clip_torch",
     "onedl-mmengine",
     "onedl-mmcv",

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from common.errors import UserError
 from pretraining.data.augment import Transform
 from pretraining.data.readings import Reading
-from pretraining.data.shards import RawSample, caption_of, decode_image, raw_samples
+from pretraining.data.shards import RawSample, caption_of, raw_samples
 from pretraining.objectives.base import ImageTextBatch
 
 logger = logging.getLogger("mmengine")
@@ -34,7 +34,7 @@ class BatchMaker:
     """Reads undecoded samples and makes an `ImageTextBatch` of them.
 
     Args:
-        transform: PIL image -> uint8 [3, H, W].
+        transform: undecoded sample -> uint8 [3, H, W].
         reading: what is read beside images and captions; without it, nothing is.
         seed: of the augmentation, which depends on nothing but this, the epoch and the sample's key.
     """
@@ -57,9 +57,8 @@ class BatchMaker:
             any of `UNREADABLE`: the sample is broken.
         """
         caption = caption_of(sample)
-        picture = decode_image(sample)
         torch.default_generator.manual_seed(crc32(f"{self.seed} {epoch} {sample['__key__']}".encode()))
-        image = self.transform(picture)
+        image = self.transform(sample)
         return image, caption, self.reading.read(sample, caption) if self.reading else None
 
     def collate(self, items: list[Item]) -> ImageTextBatch:

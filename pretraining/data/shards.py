@@ -74,8 +74,20 @@ def caption_of(sample: RawSample) -> str:
     return caption
 
 
+def image_bytes(sample: RawSample) -> bytes:
+    """The picture, undecoded.
+
+    Raises:
+        ValueError: the sample has no picture of a known type.
+    """
+    data = next((sample[ending] for ending in IMAGE_TYPES if ending in sample), None)
+    if data is None:
+        raise ValueError("no picture")
+    return data
+
+
 def decode_image(sample: RawSample) -> Picture:
-    """The picture as RGB.
+    """The picture as RGB, by Pillow.
 
     Raises:
         ValueError: the sample has no picture of a known type.
@@ -83,8 +95,5 @@ def decode_image(sample: RawSample) -> Picture:
     """
     from PIL import Image
 
-    data = next((sample[ending] for ending in IMAGE_TYPES if ending in sample), None)
-    if data is None:
-        raise ValueError("no picture")
-    with Image.open(io.BytesIO(data)) as picture:
+    with Image.open(io.BytesIO(image_bytes(sample))) as picture:
         return picture.convert("RGB")
