@@ -1,4 +1,4 @@
-"""Tiny drawn data sets for the tests of detection and segmentation."""
+"""Tiny drawn data sets for the tests of detection and segmentation, and overrides for models as tiny."""
 
 from __future__ import annotations
 
@@ -9,6 +9,36 @@ import numpy as np
 from PIL import Image
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60)}
+
+SMALL_DETECTOR = {
+    "train_cfg.max_iters": 4,
+    "train_cfg.val_interval": 100,
+    "train_dataloader.batch_size": 2,
+    "default_hooks.checkpoint.interval": 2,
+    "default_hooks.logger.interval": 1,
+    "model.test_cfg.rcnn.score_thr": 0.0,
+    "model.neck.out_channels": 32,
+    "model.rpn_head.in_channels": 32,
+    "model.rpn_head.feat_channels": 32,
+    "model.roi_head.bbox_roi_extractor.out_channels": 32,
+    "model.roi_head.mask_roi_extractor.out_channels": 32,
+    "model.roi_head.bbox_head.in_channels": 32,
+    "model.roi_head.mask_head.in_channels": 32,
+    "train_dataloader.dataset.pipeline.2.scale": (64, 64),
+    "test_dataloader.dataset.pipeline.1.scale": (64, 64),
+    "optim_wrapper.precision": "float32",
+}
+SMALL_SEGMENTOR = {
+    "train_cfg.max_iters": 4,
+    "train_cfg.val_interval": 100,
+    "train_dataloader.batch_size": 2,
+    "default_hooks.checkpoint.interval": 2,
+    "model.data_preprocessor.size": (64, 64),
+    "train_dataloader.dataset.pipeline.2.scale": (64, 64),
+    "train_dataloader.dataset.pipeline.3.crop_size": (64, 64),
+    "test_dataloader.dataset.pipeline.1.scale": (64, 64),
+    "optim_wrapper.precision": "float32",
+}
 
 
 def write_coco(root: Path, splits: dict[str, int], size: int = 64) -> Path:

@@ -11,4 +11,4 @@ val_batch_size = 64
 val_samples = 960
 val_interval = 125
 checkpoint_interval = 100
-num_workers = 1
+num_workers = 0  # each process loads for itself: a core has nothing to gain from a second one

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from dense_data import write_coco
+from dense_data import SMALL_DETECTOR, write_coco
 
 from backbones import UserError
 from benchmark.metrics.coco_ap import NAMES
@@ -16,24 +16,6 @@ from benchmark.tasks.detection import Detection
 from common.configs import read_config
 
 CONFIG = Path(__file__).parents[3] / "task_configs" / "detection" / "demo_mask_rcnn.py"
-SMALL_DETECTOR = {
-    "train_cfg.max_iters": 4,
-    "train_cfg.val_interval": 100,
-    "train_dataloader.batch_size": 2,
-    "default_hooks.checkpoint.interval": 2,
-    "default_hooks.logger.interval": 1,
-    "model.test_cfg.rcnn.score_thr": 0.0,
-    "model.neck.out_channels": 32,
-    "model.rpn_head.in_channels": 32,
-    "model.rpn_head.feat_channels": 32,
-    "model.roi_head.bbox_roi_extractor.out_channels": 32,
-    "model.roi_head.mask_roi_extractor.out_channels": 32,
-    "model.roi_head.bbox_head.in_channels": 32,
-    "model.roi_head.mask_head.in_channels": 32,
-    "train_dataloader.dataset.pipeline.2.scale": (64, 64),
-    "test_dataloader.dataset.pipeline.1.scale": (64, 64),
-    "optim_wrapper.precision": "float32",
-}
 
 
 @pytest.fixture(scope="module")

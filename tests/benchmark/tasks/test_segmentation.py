@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from dense_data import write_ade20k
+from dense_data import SMALL_SEGMENTOR, write_ade20k
 from mmengine.optim import OptimWrapper
 
 from backbones import UserError, precision
@@ -17,17 +17,6 @@ from benchmark.tasks.segmentation import Segmentation, SegmentationSettings
 from common.configs import read_config
 
 CONFIGS = Path(__file__).parents[3] / "task_configs" / "segmentation"
-SMALL_SEGMENTOR = {
-    "train_cfg.max_iters": 4,
-    "train_cfg.val_interval": 100,
-    "train_dataloader.batch_size": 2,
-    "default_hooks.checkpoint.interval": 2,
-    "model.data_preprocessor.size": (64, 64),
-    "train_dataloader.dataset.pipeline.2.scale": (64, 64),
-    "train_dataloader.dataset.pipeline.3.crop_size": (64, 64),
-    "test_dataloader.dataset.pipeline.1.scale": (64, 64),
-    "optim_wrapper.precision": "float32",
-}
 SPLITS = {"training": 6, "validation": 2, "test": 5}
 
 
