@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import re
@@ -69,6 +70,15 @@ def join() -> None:
         raise UserError(
             f"the processes cannot meet at {where} ({first_line(error)}): set MASTER_PORT to a free port"
         ) from None
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """Take leave of the others: threads that still listen to them would abort the process at its end."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def rank() -> int:
