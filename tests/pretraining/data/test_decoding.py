@@ -11,7 +11,7 @@ from torchvision import transforms
 
 from pretraining.data import decoding
 from pretraining.data.augment import train_transform
-from pretraining.data.batches import BatchMaker
+from pretraining.data.batches import UNREADABLE, BatchMaker
 from pretraining.data.shards import decode_image
 
 needs_simplejpeg = pytest.mark.skipif(decoding.simplejpeg is None, reason="simplejpeg is not installed")
@@ -183,14 +183,12 @@ def test_broken_jpegs_are_taken_and_refused_as_by_pillow(fault):
     assert refused > 5
 
 
-def test_a_broken_jpeg_is_counted_and_its_place_taken():
-    data = jpeg(draw(50, 70))
-    samples = [
-        {"__key__": key, "__url__": "folder/0.tar", "txt": key.encode(), "jpg": each}
-        for key, each in (("whole", data), ("half", data[: len(data) // 2]), ("none", b"no picture"))
-    ]
-    batch = BatchMaker(train_transform(32))([(0, sample) for sample in samples], Counter())
-    assert batch.captions == ["whole"] * 3 and batch.skipped == {"0.tar:half": 1, "0.tar:none": 1}
+def test_a_broken_jpeg_is_one_of_what_the_stream_counts_and_replaces():
+    data, read = jpeg(draw(50, 70)), BatchMaker(train_transform(32)).read
+    assert read(0, {"__key__": "whole", "txt": b"whole", "jpg": data})[1] == "whole"
+    for broken in (data[: len(data) // 2], b"no picture"):
+        with pytest.raises(UNREADABLE):
+            read(0, {"__key__": "broken", "txt": b"broken", "jpg": broken})
 
 
 def test_pictures_above_pillows_limit_are_refused_before_they_are_decoded(monkeypatch, fractions):
