@@ -16,7 +16,7 @@ from backbones.architectures import ARCHITECTURES
 from backbones.card import Card, TrainingCost
 from backbones.checkpoints import run as run_folder
 from backbones.layout import Layout
-from backbones.vit import build_vit, tune_for_cpu
+from backbones.vit import build_vit, compile_blocks, tune
 from common.errors import UserError
 from common.machine import forget_peak_memory, peak_memory_bytes, software, world_size
 from common.progress import ProgressFile, Report, silent
@@ -131,8 +131,9 @@ def _layout(recipe: Recipe) -> Layout:
 
 def _build_model(recipe: Recipe, objective: type[Objective], options: dict[str, Any]) -> ImageTextModel:
     vit = build_vit(_layout(recipe), recipe.drop_path_rate)
-    if not torch.cuda.is_available():
-        tune_for_cpu(vit)
+    tune(vit, "cuda" if torch.cuda.is_available() else "cpu")
+    if recipe.compile:
+        compile_blocks(vit)
     try:
         return ImageTextModel(vit, objective(vit.embed_dim, **options))
     except (TypeError, ValueError) as error:
