@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
+from mmengine.device import get_device
 from torch.utils.data import DataLoader
 
 from backbones.architectures import ARCHITECTURES
@@ -193,7 +194,7 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
     )
     pin = torch.cuda.is_available()
     loops: dict[str, Any] = {
-        "train_dataloader": TrainLoader(stream, recipe.num_workers, pin_memory=pin),
+        "train_dataloader": TrainLoader(stream, recipe.num_workers, get_device(), pin_memory=pin),
         "train_cfg": {
             "by_epoch": False,
             "max_iters": recipe.iterations,
