@@ -85,7 +85,7 @@ def pretrain(
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
     objective = load_objective(recipe.objective["type"])
     reading = objective.reads(pairs, options)
-    model = _build_model(recipe, objective, options | reading.found)
+    model = build_model(recipe, objective, options | reading.found)
     share = max(1, min(recipe.batch_size, 32) // world_size())  # contrasting, all see the whole batch
     flops = flops_per_image(model, reading, recipe.image_size, share)
 
@@ -130,7 +130,17 @@ def _layout(recipe: Recipe) -> Layout:
     return replace(ARCHITECTURES[recipe.architecture], image_size=recipe.image_size)
 
 
-def _build_model(recipe: Recipe, objective: type[Objective], options: dict[str, Any]) -> ImageTextModel:
+def build_model(recipe: Recipe, objective: type[Objective], options: dict[str, Any]) -> ImageTextModel:
+    """The untrained model of a recipe, on the CPU, set up for the device that training will find.
+
+    Args:
+        recipe: its architecture, image size, drop path and `compile` count.
+        objective: the head's class.
+        options: of the objective, those that its reading found in the data included.
+
+    Raises:
+        UserError: an unknown architecture or option, or there is no compiler for ``compile``.
+    """
     vit = build_vit(_layout(recipe), recipe.drop_path_rate)
     tune(vit, "cuda" if torch.cuda.is_available() else "cpu")
     if recipe.compile:
