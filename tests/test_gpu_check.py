@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import gpu_check
@@ -198,6 +199,26 @@ def test_a_part_that_fails_leaves_the_others_alone(tmp_path, monkeypatch, capsys
     assert written["command"].startswith("python tests/performance/gpu_check.py")
     assert "6 of 7 parts" in capsys.readouterr().out
     assert gpu_check.main([str(out), "--device", "cpu", "--only", "smoke", "clip"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("ends", "seconds", "error"),
+    [
+        ("", 60, None),
+        ("; sys.exit('no')", 60, "exit code 1: no"),
+        ("; time.sleep(60)", 0.2, "not done after"),
+    ],
+)
+def test_the_smoke_suites_end_is_noted_with_what_it_left(tmp_path, noted, ends, seconds, error):
+    found, note = noted
+    folder = tmp_path / "results" / "smoke" / "clip" / "probe" / "seed0"
+    folder.mkdir(parents=True)
+    (folder / "record.json").write_text('{"status": "failed", "metrics": {}}')
+    command = [sys.executable, "-c", f"import sys, time; print('a line'){ends}"]
+    with pytest.raises(RuntimeError, match=error) if error else nullcontext():
+        gpu_check.smoke(tmp_path / "results", seconds, note, command)
+    assert found["cells"] == {"clip/probe": {"status": "failed", "value": None, "device": None}}
+    assert found["suite_seconds"] >= 0 and found["pretraining"] == {}
 
 
 def test_the_machine_is_described_by_what_is_known_of_it():
