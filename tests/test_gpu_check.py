@@ -231,7 +231,7 @@ def test_the_parts_together_stay_within_eight_minutes():
 
 
 def test_a_child_keeps_what_it_found_before_it_failed(tmp_path, monkeypatch):
-    def fails(name, quick, device, seconds, scratch, note):
+    def fails(name, quick, device, deadline, scratch, note):
         note("x", 1)
         raise ValueError("broken.\nAnd more of it")
 

@@ -135,34 +135,32 @@ def left_by(suite: Path) -> dict[str, Any]:
 
 
 def run_part(
-    name: str,
-    quick: bool,
-    device: torch.device,
-    seconds: float,
-    scratch: Path,
-    note: Note,
+    name: str, quick: bool, device: torch.device, deadline: float, scratch: Path, note: Note
 ) -> None:
     """One part, in this process; what it finds is noted as soon as it is found."""
+    if name == "machine":
+        for key, value in machine(device).items():
+            note(key, value)
+        return
+    if name == "smoke":
+        smoke(scratch / "results", deadline - 5 - time.time(), note)
+        return
     import gpu_dense
     import gpu_steps
 
     geometry = gpu_steps.MINIATURE if quick else gpu_steps.PAPER
-    if name == "machine":
-        for key, value in machine(device).items():
-            note(key, value)
-    elif name == "smoke":
-        smoke(scratch / "results", seconds - 5, note)
-    elif name == "float32":
+    if name == "float32":
         gpu_steps.compare_float32(geometry, device, note)
     elif name in gpu_dense.DENSE:
         gpu_dense.iteration(name, quick, device, note)
     else:
         torch.backends.cudnn.benchmark = True  # as pre-training has it
         peak = machine(device)["peak_bf16_flops"]
-        gpu_steps.speed(name, geometry, device, peak, seconds, note)
+        # Of the share, starting and importing have taken some.
+        gpu_steps.speed(name, geometry, device, peak, deadline - time.time(), note)
 
 
-def child(name: str, quick: bool, device: torch.device, seconds: float, out: Path) -> int:
+def child(name: str, quick: bool, device: torch.device, deadline: float, out: Path) -> int:
     """Run a part, keeping in `out` what it has found so far, and in the end what went wrong.
 
     Returns:
@@ -175,7 +173,7 @@ def child(name: str, quick: bool, device: torch.device, seconds: float, out: Pat
         write_json(out, found)
 
     try:
-        run_part(name, quick, device, seconds, out.parent, note)
+        run_part(name, quick, device, deadline, out.parent, note)
     except Exception as error:  # whatever it is, it is this part's alone
         note("error", f"{type(error).__name__}: {first_line(error)}")
         return 1
@@ -232,7 +230,7 @@ def check(parts: list[str], options: list[str], out: Path, facts: dict[str, Any]
         seconds = min(BUDGETS[name], max(1.0, LIMIT - 10 - (time.perf_counter() - begin)))
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             kept = Path(scratch) / f"{name}.json"
-            words = ["--part", name, "--seconds", str(seconds), *options, str(kept)]
+            words = ["--part", name, "--deadline", str(time.time() + seconds), *options, str(kept)]
             found[name] = in_its_own_process([sys.executable, __file__, *words], kept, seconds)
         failed = [name for name, part in found.items() if part["error"]]
         took = round(time.perf_counter() - begin, 1)
@@ -250,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="miniature sizes: the figures mean nothing")
     parser.add_argument("--only", nargs="+", choices=BUDGETS, default=list(BUDGETS), help="parts to run")
     parser.add_argument("--part", choices=BUDGETS, help=argparse.SUPPRESS)
-    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--deadline", type=float, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     device = torch.device(given.device)
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -258,7 +256,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if given.part:
         end_with_parent()
-        return child(given.part, given.quick, device, given.seconds, given.out)
+        return child(given.part, given.quick, device, given.deadline, given.out)
     options = ["--device", given.device, *(["--quick"] if given.quick else [])]
     # Nothing of the machine is asked here: what this process held on the GPU would be missed by the parts.
     facts = {
