@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: env suite test bench lint clean
+.PHONY: env suite test bench gpu-check lint clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
@@ -28,6 +28,10 @@ test: lint  ## lint, and every test (minutes)
 
 bench: $(STAMP)  ## speed, as ratios to a reference in the same run
 	@for script in tests/performance/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+gpu-check: $(STAMP)  ## on a GPU: the tests that need one; then speed and memory, results/gpu_check.json
+	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python tests/performance/gpu_check.py
 
 clean:  ## remove the environment; results stay
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +17,7 @@ from backbones.layout import Layout
 from backbones.preprocessing import Preprocessing
 from backbones.resample import resample
 from backbones.trunk import build_trunk
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from backbones.checkpoints.keys import KeyReport
@@ -168,13 +171,44 @@ def build_vit(layout: Layout, drop_path_rate: float = 0.0) -> ViT:
     return ViT(build_trunk(layout, drop_path_rate), Preprocessing(size))
 
 
-def tune_for_cpu(vit: ViT) -> ViT:
-    """Settings that change how fast a ViT trains on a CPU, not what it computes.
+def tune(vit: ViT, device: str | torch.device) -> ViT:
+    """Settings that change how fast a ViT trains on a device, not what it computes.
 
-    PyTorch's fused CPU attention is slower than its plain matrix products for the few dozen tokens of small
-    images (`tests/performance/bench_cpu_attention.py` measures it), and convolutions prefer channels last.
+    Convolutions prefer channels last, on CPUs and GPUs. On CPUs PyTorch's fused attention is slower than its
+    plain matrix products for the few dozen tokens of small images
+    (`tests/performance/bench_cpu_attention.py` measures it); elsewhere it stays on, as timm has it.
+
+    Args:
+        vit: on any device; it is changed in place.
+        device: where it will train.
     """
-    for block in vit.trunk.blocks:
-        block.attn.fused_attn = False
+    if torch.device(device).type == "cpu":
+        for block in vit.trunk.blocks:
+            block.attn.fused_attn = False
     vit.trunk.patch_embed.to(memory_format=torch.channels_last)
+    return vit
+
+
+def compile_blocks(vit: ViT, backend: str = "inductor") -> ViT:
+    """Let `torch.compile` make the kernels of the blocks, at the first step; names of weights stay.
+
+    The blocks, not the whole ViT: they are where the time goes, and one compilation serves all of them. A
+    copy of the ViT (a moving average, say) is not compiled.
+
+    Args:
+        vit: changed in place.
+        backend: of `torch.compile`.
+
+    Raises:
+        UserError: the backend needs a compiler that this machine lacks.
+    """
+    compilers = [os.environ.get("CXX"), "g++", "clang++"]
+    if backend == "inductor" and not any(shutil.which(name) for name in compilers if name):
+        raise UserError("compile=True needs a C++ compiler: install g++ or clang++, or set compile=False")
+    # With stochastic depth each block is compiled by itself, for its own rate: in training and validation,
+    # and again for batches of another size. torch would give up after eight.
+    config = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, 4 * vit.depth)
+    for block in vit.trunk.blocks:
+        block.compile(backend=backend)
     return vit

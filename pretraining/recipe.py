@@ -60,6 +60,7 @@ class Recipe(_Strict):
 
     num_workers: int = Field(4, ge=0)
     precision: Literal["auto", "float32", "bf16"] = "auto"
+    compile: bool = False
     shuffle_buffer: PositiveInt = 65_536
     val_interval: PositiveInt = 5000
     checkpoint_interval: PositiveInt = 1000
@@ -79,7 +80,7 @@ class Recipe(_Strict):
         return max(1, self.samples // self.batch_size)
 
 
-RUN_FIELDS = {"num_workers", "precision", "val_interval", "checkpoint_interval"}
+RUN_FIELDS = {"num_workers", "precision", "compile", "val_interval", "checkpoint_interval"}
 
 
 def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe:

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
+from mmengine.device import get_device
 from torch.utils.data import DataLoader
 
 from backbones.architectures import ARCHITECTURES
 from backbones.card import Card, TrainingCost
 from backbones.checkpoints import run as run_folder
 from backbones.layout import Layout
-from backbones.vit import build_vit, tune_for_cpu
+from backbones.vit import build_vit, compile_blocks, tune
 from common.errors import UserError
 from common.machine import forget_peak_memory, peak_memory_bytes, software, world_size
 from common.progress import ProgressFile, Report, silent
@@ -84,7 +85,7 @@ def pretrain(
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
     objective = load_objective(recipe.objective["type"])
     reading = objective.reads(pairs, options)
-    model = _build_model(recipe, objective, options | reading.found)
+    model = build_model(recipe, objective, options | reading.found)
     share = max(1, min(recipe.batch_size, 32) // world_size())  # contrasting, all see the whole batch
     flops = flops_per_image(model, reading, recipe.image_size, share)
 
@@ -129,10 +130,21 @@ def _layout(recipe: Recipe) -> Layout:
     return replace(ARCHITECTURES[recipe.architecture], image_size=recipe.image_size)
 
 
-def _build_model(recipe: Recipe, objective: type[Objective], options: dict[str, Any]) -> ImageTextModel:
+def build_model(recipe: Recipe, objective: type[Objective], options: dict[str, Any]) -> ImageTextModel:
+    """The untrained model of a recipe, on the CPU, set up for the device that training will find.
+
+    Args:
+        recipe: its architecture, image size, drop path and `compile` count.
+        objective: the head's class.
+        options: of the objective, those that its reading found in the data included.
+
+    Raises:
+        UserError: an unknown architecture or option, or there is no compiler for ``compile``.
+    """
     vit = build_vit(_layout(recipe), recipe.drop_path_rate)
-    if not torch.cuda.is_available():
-        tune_for_cpu(vit)
+    tune(vit, "cuda" if torch.cuda.is_available() else "cpu")
+    if recipe.compile:
+        compile_blocks(vit)
     try:
         return ImageTextModel(vit, objective(vit.embed_dim, **options))
     except (TypeError, ValueError) as error:
@@ -192,7 +204,7 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
     )
     pin = torch.cuda.is_available()
     loops: dict[str, Any] = {
-        "train_dataloader": TrainLoader(stream, recipe.num_workers, pin_memory=pin),
+        "train_dataloader": TrainLoader(stream, recipe.num_workers, get_device(), pin_memory=pin),
         "train_cfg": {
             "by_epoch": False,
             "max_iters": recipe.iterations,

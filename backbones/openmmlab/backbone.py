@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from backbones import adapt, load_backbone
-from backbones.vit import tune_for_cpu
+from backbones.vit import tune
 
 
 @MODELS.register_module()
@@ -41,7 +41,7 @@ class ViTBackbone(nn.Module):
         drop_path_rate: stochastic depth, rising linearly to this rate at the last block.
         with_cp: activation checkpointing: less memory, a second forward pass.
         cpu_attention: on a machine without GPU use the attention that is faster for small images there
-            (`backbones.vit.tune_for_cpu`); its memory grows with the fourth power of the image's side.
+            (`backbones.vit.tune`); its memory grows with the fourth power of the image's side.
 
     Shapes:
         [B, 3, H, W] -> tuple of [B, embed_dim, H/stride, W/stride], sizes rounded up.
@@ -87,7 +87,7 @@ class ViTBackbone(nn.Module):
         adapt.set_drop_path(self.vit, drop_path_rate)
         self.vit.trunk.set_grad_checkpointing(with_cp)
         if cpu_attention and not torch.cuda.is_available():
-            tune_for_cpu(self.vit)
+            tune(self.vit, "cpu")
         self.frozen = adapt.freeze(self.vit, frozen_stages)
         self.frozen_stages = frozen_stages
         self.train()

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from common.errors import UserError
 from pretraining.data.batches import UNREADABLE, BatchMaker, Item
+from pretraining.data.prefetch import batches_on
 from pretraining.data.shards import RawSample, raw_samples
 from pretraining.objectives.base import ImageTextBatch
 
@@ -240,13 +242,21 @@ class TrainLoader:
     Args:
         stream: whose batches.
         num_workers: processes that decode; 0 decodes in this one. No more than there are samples to share.
+        device: where the batches are wanted: a GPU gets them ahead of time (`batches_on`).
         **settings: of `torch.utils.data.DataLoader`.
     """
 
-    def __init__(self, stream: TrainStream, num_workers: int = 0, **settings: Any) -> None:
+    def __init__(
+        self,
+        stream: TrainStream,
+        num_workers: int = 0,
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> None:
         workers = min(num_workers, stream.batch_size // stream.processes)
         self.dataset = stream
         self._pieces = max(1, workers)
+        self._device = torch.device(device)
         self._loader = DataLoader(
             stream, batch_size=None, num_workers=workers, persistent_workers=workers > 0, **settings
         )
@@ -256,5 +266,4 @@ class TrainLoader:
 
     def __iter__(self) -> Iterator[ImageTextBatch]:
         pieces = iter(self._loader)  # in turn from each worker
-        while True:
-            yield ImageTextBatch.joined(list(islice(pieces, self._pieces)))
+        return batches_on(pieces, self._pieces, self._device)

@@ -74,6 +74,10 @@ class ImageTextBatch:
         """The same batch in memory that a GPU copies from while it computes."""
         return self._map(Tensor.pin_memory)
 
+    def record_stream(self, stream: torch.cuda.Stream) -> None:
+        """Keep the tensors' memory on the GPU until `stream` has done what it is to do with them."""
+        self._map(lambda tensor: tensor.record_stream(stream) or tensor)
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> ImageTextBatch:
         changed = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
         extras = {name: change(value) for name, value in self.extras.items()}

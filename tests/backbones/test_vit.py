@@ -1,13 +1,17 @@
 """The backbone contract, asked of every kind of backbone there is."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 from timm.layers import resample_abs_pos_embed
+from torch._dynamo.utils import counters
 
 from backbones import load_backbone
-from backbones.vit import tune_for_cpu
+from backbones.architectures import ARCHITECTURES
+from backbones.vit import build_vit, compile_blocks, tune
+from common.errors import UserError
 
 NAMES = ["random:vit_nano_conv16", "random:vit_mini_conv16", "random:vit_tiny_patch16_224"]
 
@@ -80,10 +84,33 @@ def test_positions_are_resized_as_timm_does():
         torch.testing.assert_close(vit(image).patches, resized(image).patches)
 
 
-def test_cpu_settings_do_not_change_the_result():
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_settings_for_speed_do_not_change_the_result(device):
     vit = load_backbone("random:vit_nano_conv16")
     image = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         before = vit(image)
-        after = tune_for_cpu(vit)(image)
+        after = tune(vit, device)(image)
     torch.testing.assert_close(before.class_token, after.class_token, atol=1e-5, rtol=1e-5)
+    stem = vit.trunk.patch_embed.conv1.weight
+    assert stem.is_contiguous(memory_format=torch.channels_last) and not stem.is_contiguous()
+    assert {block.attn.fused_attn for block in vit.trunk.blocks} == {device == "cuda"}
+
+
+def test_compiled_blocks_keep_names_results_and_every_rate_of_stochastic_depth():
+    layout = dataclasses.replace(ARCHITECTURES["vit_nano_conv16"], depth=10)
+    plain = build_vit(layout, drop_path_rate=0.1).eval()
+    compiled = compile_blocks(copy.deepcopy(plain), backend="aot_eager")
+    assert compiled.state_dict().keys() == plain.state_dict().keys()
+    image = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(compiled(image).class_token, plain(image).class_token)
+    counters.clear()
+    compiled.train()(image).class_token.sum().backward()
+    assert counters["frames"]["ok"] == counters["frames"]["total"] > 8
+
+
+def test_compiling_without_a_compiler_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(UserError, match="needs a C\\+\\+ compiler"):
+        compile_blocks(load_backbone("random:vit_nano_conv16"))

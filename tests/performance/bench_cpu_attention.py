@@ -12,7 +12,7 @@ import torch
 
 from backbones import load_backbone
 from backbones.precision import autocast, resolve
-from backbones.vit import ViT, tune_for_cpu
+from backbones.vit import ViT, tune
 
 BATCH, STEPS, ROUNDS = 64, 5, 5
 
@@ -30,7 +30,7 @@ def seconds_per_step(vit: ViT) -> float:
 
 def main() -> None:
     name = "random:vit_mini_conv16"
-    default, tuned = load_backbone(name).train(), tune_for_cpu(load_backbone(name).train())
+    default, tuned = load_backbone(name).train(), tune(load_backbone(name).train(), "cpu")
     for vit in (default, tuned):
         seconds_per_step(vit)
     ratios, rates = [], []

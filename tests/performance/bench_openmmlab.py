@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import torch
+from dense_batches import detection_batch, segmentation_batch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
@@ -75,43 +76,6 @@ def build(path: str, reference: bool, folder: str) -> tuple[Runner, OptimWrapper
     return runner, runner.build_optim_wrapper(optim_wrapper)
 
 
-def detection_batch() -> dict:
-    from mmdet.structures import DetDataSample
-    from mmdet.structures.mask import BitmapMasks
-    from mmengine.structures import InstanceData
-
-    samples = []
-    for _ in range(BATCH):
-        sample = DetDataSample(
-            metainfo={"img_shape": (160, 160), "ori_shape": (160, 160), "pad_shape": (160, 160)}
-        )
-        corners = torch.randint(0, 80, (3, 2)).float()
-        boxes = torch.cat([corners, corners + torch.randint(20, 70, (3, 2))], 1)
-        masks = torch.zeros(3, 160, 160, dtype=torch.uint8)
-        for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
-            mask[y1:y2, x1:x2] = 1
-        sample.gt_instances = InstanceData(
-            bboxes=boxes, labels=torch.randint(0, 24, (3,)), masks=BitmapMasks(masks.numpy(), 160, 160)
-        )
-        sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
-        samples.append(sample)
-    images = [torch.randint(0, 255, (3, 160, 160), dtype=torch.uint8) for _ in range(BATCH)]
-    return {"inputs": images, "data_samples": samples}
-
-
-def segmentation_batch() -> dict:
-    from mmengine.structures import PixelData
-    from mmseg.structures import SegDataSample
-
-    samples = []
-    for _ in range(BATCH):
-        sample = SegDataSample(metainfo={"img_shape": (128, 128), "ori_shape": (128, 128)})
-        sample.gt_sem_seg = PixelData(data=torch.randint(0, 36, (1, 128, 128)))
-        samples.append(sample)
-    images = [torch.randint(0, 255, (3, 128, 128), dtype=torch.uint8) for _ in range(BATCH)]
-    return {"inputs": images, "data_samples": samples}
-
-
 def seconds(runner: _Counted, wrapper: OptimWrapper, batch: dict, hook: ProgressHook | None) -> float:
     begin = time.perf_counter()
     for step in range(STEPS):
@@ -134,8 +98,8 @@ def main() -> None:
     torch.manual_seed(0)
     hook = ProgressHook(lambda *state: None)
     tasks = {
-        "Mask R-CNN": ("detection/demo_mask_rcnn.py", detection_batch),
-        "DeepLabv3": ("segmentation/demo_deeplabv3.py", segmentation_batch),
+        "Mask R-CNN": ("detection/demo_mask_rcnn.py", lambda: detection_batch(BATCH, 160)),
+        "DeepLabv3": ("segmentation/demo_deeplabv3.py", lambda: segmentation_batch(BATCH, 128)),
     }
     for name, (path, make) in tasks.items():
         with tempfile.TemporaryDirectory() as folder:

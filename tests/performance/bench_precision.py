@@ -12,7 +12,7 @@ import torch
 
 from backbones import load_backbone
 from backbones.precision import autocast, cpu_speeds, resolve, time_cpu
-from backbones.vit import ViT, tune_for_cpu
+from backbones.vit import ViT, tune
 
 BATCH, ROUNDS = 64, 9
 
@@ -27,7 +27,7 @@ def seconds(vit: ViT, images: torch.Tensor, precision: str) -> float:
 
 
 def main() -> None:
-    vit = tune_for_cpu(load_backbone("random:vit_mini_conv16").train())
+    vit = tune(load_backbone("random:vit_mini_conv16").train(), "cpu")
     images = torch.rand(BATCH, 3, 96, 96)
     chosen = resolve("auto", "cpu", vit.embed_dim)
     other = "float32" if chosen == "bf16" else "bf16"

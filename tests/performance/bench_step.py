@@ -20,7 +20,7 @@ from torch import Tensor
 
 from backbones.architectures import ARCHITECTURES
 from backbones.precision import autocast, resolve
-from backbones.vit import build_vit, tune_for_cpu
+from backbones.vit import build_vit, tune
 from pretraining.model import ImageTextModel
 from pretraining.objectives.base import ImageTextBatch
 from pretraining.objectives.catlip import CatLIP
@@ -61,10 +61,10 @@ def main() -> None:
     )
 
     def ours(objective: torch.nn.Module) -> Callable[[], float]:
-        model = ImageTextModel(tune_for_cpu(build_vit(layout)), objective).train()
+        model = ImageTextModel(tune(build_vit(layout), "cpu"), objective).train()
         return step_of(model, lambda: model(data)["loss"], precision)
 
-    bare = tune_for_cpu(build_vit(layout)).train()
+    bare = tune(build_vit(layout), "cpu").train()
     images = data.images.float() / 255
     clip = open_clip.CLIP(
         512,

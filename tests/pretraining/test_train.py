@@ -10,6 +10,7 @@ from recipes import CATLIP, CLIP
 from safetensors.torch import load_file
 
 from backbones import load_backbone
+from backbones import vit as vit_module
 from common.errors import UserError
 from common.progress import read_progress
 from common.training.runner import ResumableRunner
@@ -78,6 +79,33 @@ def test_a_killed_run_goes_on_to_the_same_weights(pairs, config, tmp_path):
     columns = ["step", "loss", "lr", "val_loss"]
     first, second = (pd.read_csv(folder / "history.csv")[columns] for folder in (whole, killed))
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_compiling_changes_how_a_run_proceeds_and_not_what_it_is(pairs, config, tmp_path, monkeypatch):
+    import pretraining.train as train
+
+    compiled = []
+
+    def compile_blocks(vit):
+        compiled.append(vit)
+        return vit_module.compile_blocks(vit, backend="eager")  # needs no compiler
+
+    monkeypatch.setattr(train, "compile_blocks", compile_blocks)
+    data, modes = {"pairs": pairs}, (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
+    whole = pretrain(config, tmp_path / "whole", data)
+    assert not compiled
+    out = tmp_path / "compiled"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, out, data, {"compile": True}, report=_at_step(10, KeyboardInterrupt))
+    assert len(compiled) == 1
+    told = []
+    pretrain(config, out, data, report=lambda *state, **pace: told.append(state))
+    assert told[0][1] == 9 and finished(config, out, data, {"compile": True})
+    expected, got = (load_file(folder / "weights.safetensors") for folder in (whole, out))
+    assert expected.keys() == got.keys()
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], msg=name)
+    assert modes == (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
 
 
 def test_what_a_planted_checkpoint_holds_is_not_run_and_a_moved_run_goes_on(pairs, config, tmp_path):

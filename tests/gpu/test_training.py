@@ -1,0 +1,111 @@
+"""What a CPU cannot tell of training on a GPU; skipped where there is none (`make gpu-check`)."""
+
+from itertools import islice
+from pathlib import Path
+
+import gpu_steps
+import pytest
+import torch
+from dense_data import SMALL_SEGMENTOR, write_ade20k
+from safetensors.torch import load_file
+
+from benchmark.tasks.base import TaskContext
+from common.configs import read_config
+from pretraining.data.augment import train_transform
+from pretraining.data.batches import BatchMaker
+from pretraining.data.shards import pair_splits
+from pretraining.data.stream import TrainLoader, TrainStream
+
+pytestmark = pytest.mark.gpu
+
+ROOT = Path(__file__).resolve().parents[2]
+# The GPU adds up in another order at every run; so small a rate keeps AdamW from making much of that.
+RECIPE = """
+architecture = "vit_nano_conv16"
+objective = dict(type="catlip")
+optimizer = dict(lr=1e-4, warmup_samples=16)
+image_size = 32
+samples = 96
+batch_size = 8
+ema_momentum = 0.1
+val_batch_size = 8
+num_workers = 2
+shuffle_buffer = 10
+val_interval = 5
+checkpoint_interval = 4
+precision = "float32"
+"""
+
+
+@pytest.mark.parametrize("objective", ["catlip", "clip"])
+def test_float32_steps_are_the_cpus(objective):
+    (expected, reference), (loss, gradient) = (
+        gpu_steps.gradients(objective, gpu_steps.MINIATURE, torch.device(name)) for name in ("cpu", "cuda")
+    )
+    assert loss == pytest.approx(expected, rel=gpu_steps.LOSS_TOLERANCE)
+    assert gpu_steps.difference(gradient, reference) <= gpu_steps.GRADIENT_TOLERANCE
+
+
+def test_a_step_is_fused_in_bf16_with_the_stem_channels_last():
+    geometry, device = gpu_steps.MINIATURE, torch.device("cuda")
+    reading = gpu_steps.RandomReading("catlip", geometry)
+    step = gpu_steps.step_of(gpu_steps.recipe_of("catlip", geometry, "auto"), reading, device)
+    trunk = step.model.vit.trunk
+    assert step.wrapper.optimizer.defaults["fused"] and {block.attn.fused_attn for block in trunk.blocks} == {
+        True
+    }
+    assert trunk.patch_embed.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+    batch = reading.batch(2, geometry.image_size)
+    assert all(step(batch) > 0 for _ in range(3))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_batches_copied_ahead_are_those_that_were_loaded(pairs, workers):
+    def batches(device, **settings):
+        maker = BatchMaker(train_transform(32), seed=0)
+        stream = TrainStream(pair_splits(pairs)[0], maker, 8, 100, 0, 40)
+        return islice(TrainLoader(stream, workers, device, **settings), 20)
+
+    busy = torch.randn(2048, 2048, device="cuda")
+    for plain, ahead in zip(batches("cpu"), batches("cuda", pin_memory=True), strict=True):
+        busy = (busy @ busy).tanh()  # so that the next copy is made while there is work to do
+        assert ahead.images.device.type == "cuda" and ahead.captions == plain.captions
+        assert torch.equal(ahead.images.cpu(), plain.images)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_killed_run_goes_on_to_the_same_weights(pairs, tmp_path, compiled):
+    from pretraining.train import pretrain
+
+    config, told = tmp_path / "catlip.py", []
+    config.write_text(RECIPE)
+    whole = pretrain(config, tmp_path / "whole", {"pairs": pairs})
+
+    def kill(stage, done=0, *state, **pace):
+        told.append((stage, done))
+        if (stage, done) == ("training", 10):
+            raise KeyboardInterrupt
+
+    out, options = tmp_path / "killed", {"compile": compiled}
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(config, out, {"pairs": pairs}, options, report=kill)
+    told.clear()
+    pretrain(config, out, {"pairs": pairs}, options, report=lambda *state, **pace: told.append(state[:2]))
+    assert told[0] == ("training", 9)
+    expected, got = (load_file(folder / "weights.safetensors") for folder in (whole, out))
+    assert expected.keys() == got.keys()
+    for name in expected:
+        torch.testing.assert_close(got[name], expected[name], atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_a_dense_cell_is_trained_and_tested(tmp_path):
+    from benchmark.tasks.segmentation import Segmentation
+
+    data = write_ade20k(tmp_path / "ade", {"training": 6, "validation": 2, "test": 5}, 48)
+    config = ROOT / "task_configs" / "segmentation" / "demo_deeplabv3.py"
+    cfg = read_config(config, {**SMALL_SEGMENTOR, "model.decode_head.channels": 16})
+    out = tmp_path / "cell"
+    out.mkdir()
+    context = TaskContext(cfg, data, out, "random:vit_nano_conv16", 0, lambda *state, **pace: None)
+    outcome = Segmentation().run(context)
+    assert 0 <= outcome.metrics["mIoU"].value <= 100 and torch.cuda.max_memory_allocated() > 0
