@@ -10,6 +10,7 @@ from dense_data import SMALL_SEGMENTOR, write_ade20k
 from mmengine.optim import OptimWrapper
 
 from backbones import UserError, precision
+from backbones.checkpoints.random import RandomReader
 from benchmark.metrics.iou import read_counts
 from benchmark.tasks import segmentation
 from benchmark.tasks.base import TaskContext
@@ -92,6 +93,18 @@ def test_a_linear_classifier_learns_colours_on_a_frozen_backbone(data, tmp_path)
     options = {"train_cfg.max_iters": 30, "optim_wrapper.optimizer.lr": 0.05, "param_scheduler": []}
     outcome = Segmentation().run(context(data, tmp_path / "cell", "demo_linear_seg.py", **options))
     assert outcome.metrics["mIoU"].value > 60
+
+
+def test_a_cell_reads_the_weights_once(data, tmp_path, monkeypatch):
+    asked, load = [], RandomReader.load
+
+    def counted(self, rest, seed=0, weights=True):
+        asked.append(weights)
+        return load(self, rest, seed, weights)
+
+    monkeypatch.setattr(RandomReader, "load", counted)
+    Segmentation().run(context(data, tmp_path / "cell"))
+    assert asked.count(True) == 1
 
 
 def test_a_headline_must_be_measured():
