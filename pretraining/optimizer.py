@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 import backbones.precision
-from backbones.architectures import ARCHITECTURES
 from pretraining.model import ImageTextModel
 from pretraining.recipe import Recipe
 
@@ -55,9 +52,3 @@ def schedule(recipe: Recipe) -> list[dict[str, Any]]:
         return [cosine]
     start = min(1e-6 / settings.lr, 1.0)
     return [{"type": "LinearLR", "by_epoch": False, "start_factor": start, "begin": 0, "end": warmup}, cosine]
-
-
-def precision(recipe: Recipe, device: torch.device) -> str:
-    """What a recipe's precision is on a device, whatever its objective: ``float32`` or ``bf16``."""
-    width = ARCHITECTURES[recipe.architecture].embed_dim
-    return backbones.precision.resolve(recipe.precision, device, width)

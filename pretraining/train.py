@@ -97,8 +97,10 @@ def pretrain(
     forget_peak_memory(device)
     runner.train()
     if group.is_first():
+        precision = runner.optim_wrapper.precision
         description = {
-            "cost": _cost(recipe, cost, reading, flops, device),  # at once: what follows is not part of it
+            # at once: what follows is not part of it
+            "cost": _cost(recipe, cost, reading, flops, device, precision),
             "fingerprint": fingerprint,
             "config": Path(config).name,
             "command": command,
@@ -220,13 +222,18 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
                 batches, batch_size=None, sampler=DefaultSampler(batches, shuffle=False), pin_memory=pin
             ),
             "val_cfg": {},
-            "val_evaluator": [MeanLoss()],
+            "val_evaluator": [MeanLoss(**group.GATHERED)],
         }
     return loops
 
 
 def _cost(
-    recipe: Recipe, counted: PairsCostHook, reading: Reading, flops: dict[str, float], device: torch.device
+    recipe: Recipe,
+    counted: PairsCostHook,
+    reading: Reading,
+    flops: dict[str, float],
+    device: torch.device,
+    precision: str,
 ) -> TrainingCost:
     """What the training has cost, up to now."""
     samples = recipe.iterations * recipe.batch_size
@@ -240,7 +247,7 @@ def _cost(
         peak_memory_bytes=peak_memory_bytes(device),
         flops_per_image=flops,
         flops=flops["total"] * samples,
-        precision=optimizer.precision(recipe, device),
+        precision=precision,
         processes=world_size(),
         batch_size=recipe.batch_size,
         skipped_samples=counted.skipped.total(),

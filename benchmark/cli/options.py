@@ -93,6 +93,9 @@ ProcessesOption = Annotated[
         show_default="one per GPU, or without one per core; no more than share the batch evenly",
     ),
 ]
+CellProcessesOption = Annotated[
+    int, typer.Option("--processes", min=1, help="Processes that train the cell together, on this machine.")
+]
 
 RESULTS = PROJECT / "results"
 

@@ -44,7 +44,7 @@ def command(
     from benchmark.suites.shipped import drawn_data
     from common import PROJECT
     from common.configs import check_data_names, find_config, override_words, parse_data, parse_overrides
-    from common.errors import UserError
+    from common.errors import JobFailed, UserError
     from common.interrupt import stoppable
     from common.machine import launched, world_size
     from common.training import group
@@ -62,7 +62,7 @@ def command(
             raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
         places["pairs"] = drawn.folder
     recipe = load_recipe(path, values)
-    group.adopt_slurm()
+    group.adopt()
     if launched() and processes not in (None, world_size()):
         raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
     recipe.check_processes(world_size() if launched() else 1 if processes is None else processes)
@@ -100,7 +100,12 @@ def command(
             pretrain(path, folder, places, values, job.report, shlex.join(words))
         else:
             training = claim(folder, fingerprint(recipe, places["pairs"]))
+            (folder / PROGRESS).unlink(missing_ok=True)  # of a run that was stopped
+            command = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:]]
             with job.following(folder / PROGRESS):
-                command = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:]]
-                launch(command, processes, training)
+                try:
+                    launch(command + ["--debug"] * debug, processes, training)
+                except JobFailed:
+                    if not finished(path, folder, places, values):  # else it was but a bad farewell
+                        raise
         job.finish(f"done, backbone run:{folder}")

@@ -9,10 +9,10 @@ import typer
 from benchmark.cli.options import (
     RESULTS,
     AxisOption,
+    CellProcessesOption,
     DataOption,
     DebugOption,
     DownloadOption,
-    ProcessesOption,
     ResultsOption,
     SetOption,
     results_folder,
@@ -31,7 +31,7 @@ def command(
     suite: Annotated[
         str, typer.Option("--suite", help="Folder of results that the record goes to.")
     ] = "single",
-    processes: ProcessesOption = 1,
+    processes: CellProcessesOption = 1,
     results: ResultsOption = RESULTS,
     download: DownloadOption = False,
     debug: DebugOption = False,

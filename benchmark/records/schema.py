@@ -243,7 +243,6 @@ _PACKAGES = (
     "timm",
     "numpy",
     "pillow",
-    "simplejpeg",
     "open_clip_torch",
     "onedl-mmengine",
     "onedl-mmcv",

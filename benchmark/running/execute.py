@@ -39,6 +39,7 @@ def main(path: Path, processes: int = 1) -> int:
         0 when it is done, 1 when it failed; 2 in one of several that found something for the user to mend.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    group.adopt()
     folder = Path(path).absolute().parent
     order = Order.model_validate_json(Path(path).read_text(encoding="utf-8"))
     report = ProgressFile(folder / "progress.json") if group.is_first() else silent
@@ -54,6 +55,10 @@ def main(path: Path, processes: int = 1) -> int:
         result = {"status": "done", **vars(outcome)}
         del result["per_image"]
     except Exception as error:  # any failure of a task becomes a row of the table
+        if not Path(
+            path
+        ).exists():  # the first process has written its record: what follows is not part of it
+            return 0
         _print(error)
         if launched():  # who started the processes writes the record, of the one that is to blame
             return 2 if isinstance(error, UserError) else 1
@@ -119,10 +124,9 @@ def _check(outcome: Outcome) -> None:
 
 def _print(error: Exception) -> None:
     if isinstance(error, UserError):
-        print(f"error: {one_line(error)}", flush=True)
+        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
     else:
-        traceback.print_exception(error, file=sys.stdout)
-        sys.stdout.flush()
+        traceback.print_exception(error)
 
 
 def _tail(log: Path) -> list[str]:

@@ -81,7 +81,7 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
     if "neck" in cfg.model:
         cfg.model.neck.in_channels = empty_backbone(context.backbone).embed_dim
     truth = context.data / test.ann_file
-    metric = {"type": "CocoMetric", "metric": ["bbox", "segm"], **openmmlab_runner.GATHERED}
+    metric = {"type": "CocoMetric", "metric": ["bbox", "segm"], **group.GATHERED}
     for val in validation:
         cfg.val_evaluator = {**metric, "ann_file": str(context.data / val.ann_file)}
     cfg.test_evaluator = {

@@ -18,17 +18,12 @@ from backbones.precision import Bf16OptimWrapper
 from benchmark.tasks.base import TaskContext
 from common.errors import UserError
 from common.files import replacing
-from common.machine import launched
 from common.progress import Report
 from common.settings import Settings
 from common.training import accumulation, group
 from common.training.checkpoints import forget_checkpoints
 from common.training.hooks import CostHook, ProgressHook, WaitHook
 from common.training.runner import ResumableRunner
-
-GATHERED = {"collect_device": "gpu"}
-"""Evaluators of several processes send each other what they found, whatever the device. (MMEngine's ``cpu``
-would be pickled files in the working directory.)"""
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
@@ -66,8 +61,7 @@ def runner_config(context: TaskContext, settings: RunnerSettings) -> Config:
     if not settings.validation:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.work_dir = str(context.out / "training")
-    # what each process draws differs; what they share (the order of images) MMEngine sees to
-    cfg.randomness = {"seed": context.seed, "diff_rank_seed": launched(), **cfg.get("randomness", {})}
+    cfg.randomness = {"seed": context.seed, **cfg.get("randomness", {})}
     cfg.resume = True
     cfg.load_from = None
     cfg.batch_per_step = accumulation.accumulate(cfg)

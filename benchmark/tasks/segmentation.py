@@ -143,10 +143,10 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     if classes is not None:
         head.num_classes = len(classes)
     if validation:
-        cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"], **openmmlab_runner.GATHERED}
+        cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"], **group.GATHERED}
     cfg.test_evaluator = {
         "type": "PixelCounts",
         "file": str(context.out / COUNTS),
-        **openmmlab_runner.GATHERED,
+        **group.GATHERED,
     }
     return classes

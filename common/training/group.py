@@ -21,11 +21,23 @@ _PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others: the first may be measuring a test, or reading slow shards."""
 
 
-def adopt_slurm() -> None:
-    """Tell torch what Slurm says, where ``srun`` started this process as one of several.
+LAUNCHER = "CATLIP_LAUNCHER"
+"""Environment variable: the process number of who started this one to train with others."""
 
-    Nothing is done for the one process of a batch script, or where torchrun has said it already.
+GATHERED = {"collect_device": "gpu"}
+"""Settings of MMEngine's metrics: processes send each other what they found, whatever the device. (MMEngine's
+``cpu`` would be pickled files in the working directory.)"""
+
+
+def adopt() -> None:
+    """Take in what the starter of this process has to say. To be called early; the rest is for `join`.
+
+    A process started by `common.training.launch` ends with its starter: it has a session of its own, which
+    the starter's signals do not reach. What Slurm says is told to torch where ``srun`` started this process
+    as one of several; nothing is done for the one process of a batch script.
     """
+    if launcher := os.environ.pop(LAUNCHER, None):  # not for whatever this process starts
+        end_with_parent(int(launcher))
     if launched() or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) < 2:
         return
     job = int(os.environ.get("SLURM_JOB_ID", 0))
@@ -49,27 +61,29 @@ def join() -> None:
     """Meet the other processes, if this one was started with others. May be called again.
 
     Raises:
-        UserError: the port to meet at is taken.
+        UserError: there are fewer GPUs than processes, or the processes cannot meet.
     """
     import torch
     import torch.distributed as dist
 
     if not launched() or dist.is_initialized():
         return
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # each has a session of its own, which no signal of ours reaches
-        end_with_parent()
     gpu = torch.cuda.is_available()
     if gpu:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        count, here = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        if here > count:
+            raise UserError(f"{here} processes cannot share {count} GPUs: start at most one for each")
+        # Slurm may show each process its own GPU alone
+        torch.cuda.set_device(0 if count == 1 else int(os.environ["LOCAL_RANK"]))
     elif sys.platform == "linux" and os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # the machine's own name need not resolve
     try:
         dist.init_process_group("nccl" if gpu else "gloo", timeout=_PATIENCE)
     except dist.DistNetworkError as error:
         where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
-        raise UserError(
-            f"the processes cannot meet at {where} ({first_line(error)}): set MASTER_PORT to a free port"
-        ) from None
+        taken = "EADDRINUSE" in str(error)
+        remedy = "set MASTER_PORT to a free port" if taken else "start all of them, at one address and port"
+        raise UserError(f"the processes cannot meet at {where} ({first_line(error)}): {remedy}") from None
     atexit.register(_leave)
 
 

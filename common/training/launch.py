@@ -13,20 +13,35 @@ from pathlib import Path
 
 from common.errors import JobFailed, UserError
 from common.files import tail
-from common.machine import cores
+from common.machine import available_memory, cores
+from common.training.group import LAUNCHER
 
 _SHUTDOWN = 10
-"""Seconds that a process has to end after another one has died, before it is killed."""
+"""Seconds that processes have to end when this one is told to stop, before they are killed."""
+
+_MEMORY = 3 << 30
+"""Bytes that a process may take where nothing better is known: twice what the demo's takes."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""What asks this process to stop, and is handed on."""
 
 _ORPHANED = re.compile(r"connection (reset|closed|refused)|broken pipe|gloo|nccl|tcpstore", re.IGNORECASE)
 """What a process says whose partner has died; the partner is to blame."""
 
 
 def devices() -> int:
-    """How many processes this machine has a device for: a GPU each, or where there is none, a core each."""
+    """How many processes this machine has a device for: a GPU each, or where there is none, a core each.
+
+    Not more of these than memory has room for; and one where torch trains on a device that cannot be shared.
+    """
     import torch
 
-    return torch.cuda.device_count() or cores()
+    if torch.cuda.is_available():
+        return torch.cuda.device_count()
+    if torch.backends.mps.is_available():
+        return 1
+    memory = available_memory()
+    return cores() if memory is None else min(cores(), max(1, memory // _MEMORY))
 
 
 def default_processes(batch_size: int) -> int:
@@ -57,8 +72,10 @@ def launch(command: list[str], processes: int, logs: Path, printed: Path | None 
 
     for name in ("torch.distributed.elastic", "torch.distributed.launcher"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what went wrong is told below, in one line
+    before = dict(os.environ)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(_SHUTDOWN))
+    os.environ[LAUNCHER] = str(os.getpid())
     kept = range(0 if printed is None else 1, processes)
     files = {number: (logs / f"rank{number}.out", logs / f"rank{number}.err") for number in kept}
     config = LaunchConfig(
@@ -71,8 +88,10 @@ def launch(command: list[str], processes: int, logs: Path, printed: Path | None 
         local_addr="localhost",
         max_restarts=0,
         logs_specs=_to_files(files),
+        # nohup makes a process ignore SIGHUP; that wish is respected
+        signals_to_handle=",".join(s.name for s in _SIGNALS if signal.getsignal(s) is not signal.SIG_IGN),
     )
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         elastic_launch(config, command[0])(*command[1:])
     except ChildFailedError as error:
@@ -81,11 +100,10 @@ def launch(command: list[str], processes: int, logs: Path, printed: Path | None 
     except SignalException:
         raise KeyboardInterrupt from None
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+        for number, handler in handlers.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 Files = dict[int, tuple[Path, ...]]
@@ -116,12 +134,13 @@ def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
         failed: exit codes by rank.
         files: where the processes have printed.
     """
-    said = {number: _last_line(files.get(number, ())) for number in failed}
+    said = {number: _last_line(files.get(number, ()), failed[number]) for number in failed}
 
-    def innocence(number: int) -> tuple[bool, bool, bool, int]:
+    def innocence(number: int) -> tuple[bool, bool, bool, bool, int]:
         code = failed[number]
         orphaned = bool(_ORPHANED.search(said[number]))
-        return code == -signal.SIGTERM, code >= 0, orphaned, number
+        # SIGABRT is how a process ends that waited for another one in vain
+        return code == -signal.SIGTERM, code == -signal.SIGABRT, code >= 0, orphaned, number
 
     number = min(failed, key=innocence)
     code = failed[number]
@@ -133,7 +152,8 @@ def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
     return JobFailed(f"process {number} on {platform.node()} {how}{told}{log}")
 
 
-def _last_line(files: Iterable[Path]) -> str:
-    """What was last said of errors, else what was last printed."""
-    lines = [line for file in files if file.exists() for line in tail(file, 1)]
-    return lines[-1].strip() if lines else ""
+def _last_line(files: Iterable[Path], code: int) -> str:
+    """What was last said of errors, else what was last printed; of an error of the user, the error."""
+    lines = [line.strip() for file in files if file.exists() for line in tail(file)]
+    errors = [line for line in lines if line.startswith("error: ")] if code == 2 else []
+    return (errors or lines or [""])[-1]

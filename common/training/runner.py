@@ -39,14 +39,18 @@ class ResumableRunner(Runner):
     or CPUs: what is logged and told are means over them, and BatchNorm's statistics those of the whole batch.
 
     Args:
-        *args, **kwargs: of `mmengine.runner.Runner`; ``launcher`` is chosen here.
+        *args, **kwargs: of `mmengine.runner.Runner`; ``launcher`` is chosen here, and ``diff_rank_seed``
+            unless ``randomness`` says it.
         quiet: keep the log in its file; for trainings that tell their progress otherwise.
     """
 
     def __init__(self, *args: Any, quiet: bool = False, **kwargs: Any) -> None:
         self._quiet = quiet
         group.join()
-        super().__init__(*args, **{**kwargs, "launcher": "pytorch" if launched() else "none"})
+        # What each process draws for itself (stochastic depth, say) differs.
+        randomness = {"diff_rank_seed": launched(), **(kwargs.get("randomness") or {})}
+        launcher = "pytorch" if launched() else "none"
+        super().__init__(*args, **{**kwargs, "randomness": randomness, "launcher": launcher})
 
     @property
     def averaged_model(self) -> BaseAveragedModel | None:
@@ -87,7 +91,11 @@ class ResumableRunner(Runner):
         )
 
     def load_or_resume(self) -> None:
-        """Go on from the last usable checkpoint of the work folder, if the runner is to resume."""
+        """Go on from the last usable checkpoint of the work folder, if the runner is to resume.
+
+        Raises:
+            UserError: processes that train together have found different ones.
+        """
         if self._has_loaded or not self._resume or self._load_from is not None:
             super().load_or_resume()
             return
@@ -99,6 +107,7 @@ class ResumableRunner(Runner):
                 self.logger.warning(f"{path.name} is left aside: {error}")
         else:
             self.logger.info("There is no checkpoint to resume from: training starts at its beginning.")
+        group.agree("another checkpoint", str(self.iter))
         self._has_loaded = True  # a test after training is of this model, not of what it has saved
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:

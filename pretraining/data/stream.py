@@ -63,7 +63,7 @@ class VirtualReader:
         self._samples = self._endless()
         self._past: deque[tuple[int, RawSample]] = deque(maxlen=_NEIGHBOURS)
         self._ahead: deque[tuple[int, RawSample]] = deque()
-        self._broken: list[str] = []
+        self._broken: list[tuple[int, str]] = []
 
     def take(
         self, start: int, stop: int, read: Callable[[int, RawSample], Item], skipped: Counter[str]
@@ -83,7 +83,6 @@ class VirtualReader:
         """
         while self.position < start:
             self._next()
-        self._broken.clear()  # passed over, like the samples: whoever reads those counts it
         items = []
         while self.position < stop:
             epoch, sample = self._next()
@@ -95,7 +94,9 @@ class VirtualReader:
                 skipped[name] += 1
                 item = self._neighbour(read)
             items.append(item)
-        skipped.update(self._broken)
+        # What broke elsewhere is counted by whoever reads the samples there, or later.
+        skipped.update(name for position, name in self._broken if start <= position < stop)
+        self._broken = [(position, name) for position, name in self._broken if position >= stop]
         return items
 
     def _next(self) -> tuple[int, RawSample]:
@@ -122,10 +123,12 @@ class VirtualReader:
         )
 
     def _endless(self) -> Iterator[tuple[int, RawSample]]:
+        made = 0
+
         def on_error(error: Exception) -> bool:
             shard = Path(str(error.args[-1])).name if error.args else "shard"
             logger.warning("skipped the rest of %s: %s", shard, error)
-            self._broken.append(shard)
+            self._broken.append((made, shard))
             return True
 
         for epoch in count():
@@ -140,6 +143,7 @@ class VirtualReader:
                     buffer.append(sample)
                     continue
                 place = int(rng.integers(len(buffer)))
+                made += 1
                 yield epoch, buffer[place]
                 buffer[place] = sample
             if empty:
@@ -148,6 +152,7 @@ class VirtualReader:
                     f"no sample can be read from {names}: are these tar files of image–text pairs?"
                 )
             for place in rng.permutation(len(buffer)):
+                made += 1
                 yield epoch, buffer[place]
 
 
@@ -155,9 +160,9 @@ class TrainStream(IterableDataset):
     """An endless stream of training batches, of which each process, and each of its workers, makes a piece.
 
     The i-th sample of a training is the next one of virtual reader i modulo their number. A batch lists its
-    samples by reader and is cut into equal pieces, so that most readers are read by one process alone; where
-    a cut goes through a reader, two processes read it, and each decodes its own samples only. Use it through
-    `TrainLoader`.
+    samples by reader and is cut into equal pieces. Where a cut goes through a reader, two processes read it,
+    undecoded, and each decodes its own samples only; with few samples per reader the cut wanders from batch
+    to batch, and several do. Use it through `TrainLoader`.
 
     Args:
         shards: tar files.
@@ -165,7 +170,8 @@ class TrainStream(IterableDataset):
         batch_size: samples per batch, over all processes.
         length: batches of the whole run, for those who ask; the stream itself does not end.
         seed: of the order.
-        shuffle_buffer: undecoded samples held for mixing, over all readers.
+        shuffle_buffer: undecoded samples held for mixing, over all readers; those that two processes read are
+            held twice.
         process, processes: which of how many this is.
 
     Attributes:

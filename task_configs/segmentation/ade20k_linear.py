@@ -9,8 +9,6 @@ Command:
     python run_suite.py run task_configs/segmentation/ade20k_linear.py --backbone corenet:vit_base.pt \
         --data ade20k=/data/ADEChallengeData2016
 
-With several GPUs, set train_dataloader.batch_size to 32 / GPUs.
-
 Published: none for CatLIP or CLIP under this protocol.
 """
 

@@ -85,9 +85,9 @@ def test_what_slurm_says_is_told_to_torch(monkeypatch):
     slurm = {"PROCID": "3", "LOCALID": "1", "STEP_NODELIST": "gpu[7-8]", "JOB_ID": "120007"}
     for name, value in slurm.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    group.adopt_slurm()  # a batch script: one process
+    group.adopt()  # a batch script: one process
     assert not any(name in group.os.environ for name in names)
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
-    group.adopt_slurm()
+    group.adopt()
     assert [group.os.environ[name] for name in names] == ["3", "1", "4", "gpu7", "29507"]
     assert group.rank() == 3 and not group.is_first()

@@ -55,6 +55,13 @@ ENDS = {
         print("RuntimeError: Connection closed by peer", file=sys.stderr)
         sys.exit(1)
         """,
+    "ended with exit code 4; its last line: IndexError": """
+        if not rank:
+            time.sleep(0.2)
+            os.abort()  # as a library does that has waited in vain
+        print("IndexError", file=sys.stderr)
+        sys.exit(4)
+        """,
     "its last line: ValueError: first": """
         print("ValueError: first" if rank else "gloo: Connection reset", file=sys.stderr)
         sys.exit(1)
@@ -73,8 +80,40 @@ def test_one_that_dies_ends_all_in_one_line(tmp_path, said):
 
 
 def test_what_the_user_can_mend_is_told_as_if_one_had_said_it(tmp_path):
+    """Found by one process alone, and with a library's last words after it."""
+    command = script(
+        tmp_path,
+        """
+        if not rank:
+            time.sleep(60)
+        print("error: no such thing", file=sys.stderr)
+        print("UserWarning: something leaked", file=sys.stderr)
+        sys.exit(2)
+        """,
+    )
     with pytest.raises(UserError, match=r"^no such thing$"):
-        launch(script(tmp_path, "print('error: no such thing', file=sys.stderr); sys.exit(2)"), 2, tmp_path)
+        launch(command, 2, tmp_path)
+
+
+def test_the_environment_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    before = dict(os.environ)
+    launch(script(tmp_path, "print(os.environ['OMP_NUM_THREADS'])"), 2, tmp_path)
+    assert dict(os.environ) == before
+    assert (tmp_path / "rank1.out").read_text() == f"{max(1, launching.cores() // 2)}\n"
+
+
+def test_nohup_is_respected(tmp_path):
+    command = script(tmp_path, "time.sleep(2); print('done')")
+    starter = (
+        "import os, signal\nfrom pathlib import Path\nfrom common.training.launch import launch\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        f"launch({command!r}, 2, Path({str(tmp_path)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", starter], cwd=ROOT)
+    wait_for(lambda: (tmp_path / "rank1.out").exists())
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 0 and (tmp_path / "rank1.out").read_text() == "done\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -83,8 +122,8 @@ def test_nobody_outlives_the_one_that_started_them(tmp_path, number):
         tmp_path,
         f"""
         from pathlib import Path
-        from common.processes import end_with_parent
-        end_with_parent()
+        from common.training import group
+        group.adopt()
         Path({str(tmp_path)!r}, f"pid{{rank}}").write_text(str(os.getpid()))
         time.sleep(600)
         """,

@@ -209,13 +209,17 @@ def test_processes_that_torchrun_started_train_together(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr("common.training.group.join", lambda: started.append("joined"))
     monkeypatch.setattr(
-        ResumableRunner, "setup_env", lambda self, env: started.append(self.launcher) or _stop()
+        ResumableRunner,
+        "setup_env",
+        lambda self, env: (
+            started.append((self.launcher, self._randomness_cfg.get("diff_rank_seed"))) or _stop()
+        ),
     )
     for variables in ({}, {"LOCAL_RANK": "0", "WORLD_SIZE": "1"}):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         train(tmp_path / "run", stop=1, launcher="slurm")
-    assert started == ["joined", "none", "joined", "pytorch"]
+    assert started == ["joined", ("none", False), "joined", ("pytorch", True)]
 
 
 def _stop():

@@ -1,4 +1,4 @@
-"""What two processes see of each other, written down by each for test_group.py and test_batchnorm.py."""
+"""What two processes see of each other, written down by each for test_group.py."""
 
 import sys
 from pathlib import Path
@@ -28,6 +28,7 @@ def loss_of(layers, pictures):
 
 def main(out: Path) -> None:
     torch.set_num_threads(1)
+    group.adopt()
     group.join()
     number = group.rank()
     try:
