@@ -208,19 +208,15 @@ def test_a_quiet_log_is_in_its_file_alone(tmp_path, capfd, quiet):
 def test_processes_that_torchrun_started_train_together(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr("common.training.group.join", lambda: started.append("joined"))
-    monkeypatch.setattr(
-        ResumableRunner,
-        "setup_env",
-        lambda self, env: (
-            started.append((self.launcher, self._randomness_cfg.get("diff_rank_seed"))) or _stop()
-        ),
-    )
+    monkeypatch.setattr(ResumableRunner, "setup_env", lambda self, env: None)
+
+    def seeded(self, diff_rank_seed, **others):
+        started.append((self.launcher, diff_rank_seed))
+        raise Stop
+
+    monkeypatch.setattr(ResumableRunner, "set_randomness", seeded)
     for variables in ({}, {"LOCAL_RANK": "0", "WORLD_SIZE": "1"}):
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         train(tmp_path / "run", stop=1, launcher="slurm")
     assert started == ["joined", ("none", False), "joined", ("pytorch", True)]
-
-
-def _stop():
-    raise Stop
