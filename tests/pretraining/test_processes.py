@@ -11,14 +11,17 @@ import sys
 import time
 from pathlib import Path
 
+import gradients
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from recipes import CATLIP, CLIP
 from safetensors.torch import load_file
 
 from benchmark.cli import main
 from common.progress import read_progress
+from common.training.launch import launch
 from pretraining.folder import PROGRESS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +68,19 @@ def same_outcome(first, second):
     weights = [load_file(folder / "weights.safetensors") for folder in (first, second)]
     for name, value in weights[0].items():
         np.testing.assert_allclose(weights[1][name], value, rtol=1e-3, atol=2e-5, err_msg=name)
+
+
+def test_gradients_do_not_depend_on_how_many_share_the_batch(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    launch([sys.executable, gradients.__file__, str(tmp_path / "found.pt")], 2, tmp_path)
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    for objective, theirs in found.items():
+        ours = gradients.gradients(objective)
+        assert ours.keys() == theirs.keys() and len(ours) > 20
+        scale = max(value.norm() for value in ours.values())
+        for name, value in ours.items():
+            # exact zeros (a bias before BatchNorm, say) are zeros only up to rounding
+            assert (theirs[name] - value).norm() <= 1e-5 * max(value.norm(), 1e-2 * scale), (objective, name)
 
 
 @pytest.mark.slow
