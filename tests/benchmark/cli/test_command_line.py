@@ -261,10 +261,16 @@ def test_pretrain_hands_everything_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pretraining.train", types.SimpleNamespace(pretrain=pretrain))
     arguments = ["pretrain", "pretraining/demo_clip.py", "--out", str(tmp_path / "out")]
     arguments += ["--data", f"pairs={tmp_path}/pairs", "--set", "optimizer.lr=0.5"]
-    assert main(arguments) == 0
+    assert main([*arguments, "--processes", "1"]) == 0
     assert seen["config"].name == "demo_clip.py" and seen["out"] == tmp_path / "out"
     assert seen["data"] == {"pairs": tmp_path / "pairs"} and seen["overrides"] == {"optimizer.lr": 0.5}
     assert "--set optimizer.lr=0.5" in seen["command"]
+    monkeypatch.setattr("common.training.launch.devices", lambda: 4)
+    monkeypatch.setattr("common.training.launch.launch", lambda *given: seen.update(given=given))
+    assert main([*arguments, "--debug"]) == 0
+    command, processes, logs = seen["given"]
+    assert command[1:] == [str(PROJECT / "run_suite.py"), *arguments, "--debug"]
+    assert (processes, logs) == (4, tmp_path / "out" / "training") and logs.is_dir()
 
 
 def test_published_figures_are_readable():
