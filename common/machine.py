@@ -49,6 +49,12 @@ def available_memory() -> int | None:
     return min(limits, default=None)
 
 
+def cores_with_memory(bytes_each: int) -> int:
+    """As many of the cores as memory has room for, at so many bytes each; at least one."""
+    memory = available_memory()
+    return cores() if memory is None else min(cores(), max(1, memory // bytes_each))
+
+
 def forget_peak_memory(device: torch.device) -> None:
     """Begin to watch the GPU's memory anew; a process's resident peak cannot be forgotten."""
     if device.type == "cuda":
@@ -82,13 +88,14 @@ def software(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "timm": timm.__version__,
-        **{name: _version(name) for name in ("pillow", "simplejpeg")},  # what pictures are decoded by
+        **{name: package_version(name) for name in ("pillow", "simplejpeg")},  # what pictures are decoded by
         "device": name,
         "threads": torch.get_num_threads(),
     }
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """The version of an installed package, without importing it; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -65,7 +65,7 @@ def command(
     group.adopt()
     if launched() and processes not in (None, world_size()):
         raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
-    recipe.check_processes(world_size() if launched() else 1 if processes is None else processes)
+    recipe.check_processes(processes or world_size())
     console = Console(stderr=not dry_run)
     if dry_run:
         console.print_json(recipe.model_dump_json())

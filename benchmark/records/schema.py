@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from common import PROJECT
-from common.machine import processor
+from common.machine import package_version, processor
 
 SCHEMA_VERSION = 3
 """Raised when a field is added or changes its meaning. Older records are read: what they lack has the value
@@ -228,7 +227,7 @@ def environment(threads: int | None = None, device: str | None = None) -> Enviro
     """Describe this machine and installation without importing what is installed."""
     return Environment(
         python=platform.python_version(),
-        packages={name: version for name in _PACKAGES if (version := _version(name))},
+        packages={name: version for name in _PACKAGES if (version := package_version(name))},
         platform=platform.platform(),
         cpu=processor(),
         threads=threads,
@@ -249,13 +248,6 @@ _PACKAGES = (
     "onedl-mmdetection",
     "onedl-mmsegmentation",
 )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 @cache

@@ -47,7 +47,7 @@ def main(path: Path, processes: int = 1) -> int:
     print(f"=== {started} {order.command}", flush=True)
     try:
         if processes > 1 and not launched():
-            _share(path, processes)
+            _share(folder, path, processes)
             return 0
         outcome = _run(order, folder, report)
         if outcome is None:
@@ -55,10 +55,8 @@ def main(path: Path, processes: int = 1) -> int:
         result = {"status": "done", **vars(outcome)}
         del result["per_image"]
     except Exception as error:  # any failure of a task becomes a row of the table
-        if not Path(
-            path
-        ).exists():  # the first process has written its record: what follows is not part of it
-            return 0
+        if not Path(path).exists():
+            return 0  # the first process has written its record: what follows is no part of it
         _print(error)
         if launched():  # who started the processes writes the record, of the one that is to blame
             return 2 if isinstance(error, UserError) else 1
@@ -84,11 +82,12 @@ def main(path: Path, processes: int = 1) -> int:
     return 0 if record.status == "done" else 1
 
 
-def _share(path: Path, processes: int) -> None:
+def _share(folder: Path, path: Path, processes: int) -> None:
+    """Compute the cell in several processes like this one."""
     from common.training.launch import launch
 
     command = [sys.executable, "-m", "benchmark.running.execute", str(path), str(processes)]
-    launch(command, processes, Path(path).parent, printed=Path(path).parent / "train.log")
+    launch(command, processes, folder, printed=folder / "train.log")
 
 
 def _run(order: Order, folder: Path, report: Report) -> Outcome | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -54,6 +55,13 @@ class TaskContext:
             UserError: an unknown setting, or an impossible value.
         """
         return checked(model, self.settings, f"task {self.cfg.task.type}")
+
+    @cached_property
+    def embed_dim(self) -> int:
+        """Width of the backbone's tokens; its weights are not read for that."""
+        from backbones import empty_backbone
+
+        return empty_backbone(self.backbone).embed_dim
 
     @property
     def device(self) -> str:

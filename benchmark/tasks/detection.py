@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 from mmengine.config import Config
 
-from backbones import empty_backbone
 from benchmark.data import coco
 from benchmark.metrics import coco_ap
 from benchmark.tasks import openmmlab_runner
@@ -79,7 +78,7 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         )
     openmmlab_runner.set_everywhere(cfg.model, "num_classes", len(classes))
     if "neck" in cfg.model:
-        cfg.model.neck.in_channels = empty_backbone(context.backbone).embed_dim
+        cfg.model.neck.in_channels = context.embed_dim
     truth = context.data / test.ann_file
     metric = {"type": "CocoMetric", "metric": ["bbox", "segm"], **group.GATHERED}
     for val in validation:

@@ -13,7 +13,6 @@ from mmengine.optim import OptimWrapper
 from pydantic import Field
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
-from backbones import empty_backbone
 from backbones.precision import Bf16OptimWrapper
 from benchmark.tasks.base import TaskContext
 from common.errors import UserError
@@ -55,7 +54,7 @@ def runner_config(context: TaskContext, settings: RunnerSettings) -> Config:
     cfg.model.backbone.seed = context.seed
     if cfg.optim_wrapper.get("type") in {Bf16OptimWrapper, Bf16OptimWrapper.__name__}:
         # It decides about the precision itself, when the processes that train together have met.
-        cfg.optim_wrapper.width = empty_backbone(context.backbone).embed_dim
+        cfg.optim_wrapper.width = context.embed_dim
     for dataset in datasets(cfg):
         dataset.data_root = str(context.data)
     if not settings.validation:

@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
-from backbones import empty_backbone
 from benchmark.data import ade20k
 from benchmark.metrics import iou
 from benchmark.tasks import openmmlab_runner
@@ -135,7 +134,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.data_prefix.img_path == train.data_prefix.img_path:
         raise UserError("the test split is the training split: a test must not be trained on")
-    width = empty_backbone(context.backbone).embed_dim
+    width = context.embed_dim
     head = cfg.model.decode_head
     head.in_channels = width
     if head.get("num_convs") == 0:  # a linear classifier has no width of its own

@@ -39,12 +39,11 @@ def accumulate(cfg: Config) -> int:
         UserError: the recipe's batch cannot be shared by the processes evenly.
     """
     images, processes = cfg.train_dataloader.batch_size, world_size()
-    at_once = images * processes
     recipe = cfg.get("auto_scale_lr") or {}
     batch = recipe.get("base_batch_size") or images
     own = cfg.optim_wrapper.get("accumulative_counts", 1)
-    if recipe.get("enable") or own > 1 or batch == at_once:
-        return at_once * own
+    if recipe.get("enable") or own > 1:
+        return images * processes * own
     share, rest = divmod(batch, processes)
     if rest:
         raise UserError(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others: the first may be measuring a test, or reading slow shards."""
 
-
 LAUNCHER = "CATLIP_LAUNCHER"
 """Environment variable: the process number of who started this one to train with others."""
 

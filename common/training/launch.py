@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common.errors import JobFailed, UserError
 from common.files import tail
-from common.machine import available_memory, cores
+from common.machine import cores, cores_with_memory
 from common.training.group import LAUNCHER
 
 _SHUTDOWN = 10
@@ -40,8 +40,7 @@ def devices() -> int:
         return torch.cuda.device_count()
     if torch.backends.mps.is_available():
         return 1
-    memory = available_memory()
-    return cores() if memory is None else min(cores(), max(1, memory // _MEMORY))
+    return cores_with_memory(_MEMORY)
 
 
 def default_processes(batch_size: int) -> int:

@@ -7,6 +7,7 @@ import gpu_steps
 import pytest
 import torch
 from dense_data import SMALL_SEGMENTOR, write_ade20k
+from recipes import CATLIP
 from safetensors.torch import load_file
 
 from benchmark.tasks.base import TaskContext
@@ -20,21 +21,11 @@ pytestmark = pytest.mark.gpu
 
 ROOT = Path(__file__).resolve().parents[2]
 # The GPU adds up in another order at every run; so small a rate keeps AdamW from making much of that.
-RECIPE = """
-architecture = "vit_nano_conv16"
-objective = dict(type="catlip")
-optimizer = dict(lr=1e-4, warmup_samples=16)
-image_size = 32
-samples = 96
-batch_size = 8
-ema_momentum = 0.1
-val_batch_size = 8
-num_workers = 2
-shuffle_buffer = 10
-val_interval = 5
-checkpoint_interval = 4
-precision = "float32"
-"""
+RECIPE = (
+    CATLIP.replace("lr=1e-3", "lr=1e-4")
+    .replace("drop_path_rate = 0.2\n", "")
+    .replace("num_workers = 1", "num_workers = 2")
+)
 
 
 @pytest.mark.parametrize("objective", ["catlip", "clip"])

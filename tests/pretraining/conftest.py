@@ -1,18 +1,14 @@
-"""Recipes in miniature; `recipes.py` can be imported by the tests here."""
+"""A recipe in miniature, as a file."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
+from recipes import CATLIP
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A small pre-training of CatLIP."""
-    from recipes import CATLIP
-
     path = tmp_path / "catlip.py"
     path.write_text(CATLIP)
     return path

@@ -18,6 +18,7 @@ import pytest
 import torch
 from recipes import CATLIP, CLIP
 from safetensors.torch import load_file
+from waiting import wait_for
 
 from benchmark.cli import main
 from common.progress import read_progress
@@ -111,7 +112,7 @@ def test_a_killed_process_ends_the_run_and_any_number_goes_on_with_it(pairs, con
         out = tmp_path / f"out{attempt}"
         run = started(*command(config, out, pairs, "--processes", "2", *options))
         step = generator.randrange(4, 40)
-        wait_for(lambda out=out, step=step: (read_progress(out / PROGRESS) or NOTHING).done >= step, run)
+        wait_for(lambda out=out, step=step: (read_progress(out / PROGRESS) or NOTHING).done >= step, 120, run)
         victims = children(run.pid)
         os.kill(generator.choice(victims), signal.SIGKILL)
         killed = time.monotonic()
@@ -134,14 +135,6 @@ def children(pid):
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     assert len(listed) == 2
     return [int(child) for child in listed]
-
-
-def wait_for(condition, run=None):
-    end = time.monotonic() + 120
-    while not condition():
-        assert run is None or run.poll() is None, run.communicate()[0]
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import PROJECT
 from common.files import tail
-from common.machine import available_memory, cores
+from common.machine import cores, cores_with_memory
 
 
 class Child:
@@ -101,8 +101,7 @@ def default_slots() -> int:
     """
     if any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists():
         return 1
-    memory = available_memory()
-    return min(4, cores(), 4 if memory is None else max(1, memory // MEMORY_OF_A_CELL))
+    return min(4, cores_with_memory(MEMORY_OF_A_CELL))
 
 
 def _environment(slots: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from backbones.card import Card
 from benchmark.records.store import read_record, set_aside
@@ -122,20 +123,13 @@ def command(harness, *more: str) -> list[str]:
     return [*program, "--results", str(harness.results), *more]
 
 
-def wait_for(condition, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def test_two_processes_compute_a_cell_once(harness):
     harness.suite("wait")
     both = [
         subprocess.Popen(command(harness), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    wait_for(lambda: harness.runs)
+    wait_for(lambda: harness.runs, seconds=20)
     time.sleep(0.5)
     harness.runs_file.with_suffix(".go").touch()
     outputs = [process.communicate(timeout=30) for process in both]
@@ -151,7 +145,7 @@ def test_a_stopped_suite_ends_its_children_and_keeps_what_is_done(harness, numbe
     process = subprocess.Popen(
         command(harness, "--jobs", "1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    wait_for(lambda: len(harness.runs) == 2)
+    wait_for(lambda: len(harness.runs) == 2, seconds=20)
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -167,7 +161,7 @@ def test_a_stopped_suite_ends_its_children_and_keeps_what_is_done(harness, numbe
 def test_a_killed_suite_leaves_its_child_to_finish_the_cell(harness):
     suite = harness.load("wait")
     process = subprocess.Popen(command(harness), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: harness.runs)
+    wait_for(lambda: harness.runs, seconds=20)
     process.kill()
     process.wait()
     lock = FolderLock(suite.cells()[0].folder)
@@ -183,7 +177,7 @@ def test_children_share_the_cores_unless_one_is_alone(tmp_path, monkeypatch):
     program = [sys.executable, "-c", "import os; print(os.environ.get('OMP_NUM_THREADS'))"]
     for alone, threads in ((False, "2"), (True, "None")):
         child = LocalLauncher(4).start(program, tmp_path / "log", alone=alone)
-        wait_for(lambda child=child: child.poll() is not None)
+        wait_for(lambda child=child: child.poll() is not None, seconds=20)
         assert child.tail() == [threads]
 
 
@@ -191,7 +185,7 @@ def test_children_share_the_cores_unless_one_is_alone(tmp_path, monkeypatch):
     ("available", "memory", "slots"), [(8, 64 << 30, 4), (2, None, 2), (8, 7 << 30, 2), (4, 1, 1)]
 )
 def test_cells_at_once_are_as_many_as_cores_and_memory_allow(monkeypatch, available, memory, slots):
-    monkeypatch.setattr("benchmark.running.launchers.local.cores", lambda: available)
-    monkeypatch.setattr("benchmark.running.launchers.local.available_memory", lambda: memory)
+    monkeypatch.setattr("common.machine.cores", lambda: available)
+    monkeypatch.setattr("common.machine.available_memory", lambda: memory)
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
     assert default_slots() == slots

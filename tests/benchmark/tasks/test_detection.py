@@ -160,24 +160,16 @@ def test_bad_data_and_settings_are_the_users_errors(data, tmp_path):
         Detection().run(context(other, tmp_path / "d"))
 
 
-def test_the_weights_are_read_once_and_not_in_the_preparation(data, tmp_path, monkeypatch):
-    from backbones.checkpoints.random import RandomReader
+def test_the_weights_are_read_once_and_not_in_the_preparation(data, tmp_path, readings):
     from backbones.openmmlab import ViTBackbone
     from benchmark.tasks.detection import fill_in
 
-    asked, load = [], RandomReader.load
-
-    def counted(self, rest, seed=0, weights=True):
-        asked.append(weights)
-        return load(self, rest, seed, weights)
-
-    monkeypatch.setattr(RandomReader, "load", counted)
     cell = context(data, tmp_path / "cell")
     cfg = openmmlab_runner.runner_config(cell, openmmlab_runner.RunnerSettings())
     fill_in(cfg, cell)
-    assert True not in asked
+    assert True not in readings
     ViTBackbone(**{key: value for key, value in cfg.model.backbone.items() if key != "type"})
-    assert asked.count(True) == 1
+    assert readings.count(True) == 1
 
 
 def test_the_backbone_decides_the_necks_width(data, tmp_path):

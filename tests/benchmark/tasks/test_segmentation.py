@@ -10,7 +10,6 @@ from dense_data import SMALL_SEGMENTOR, write_ade20k
 from mmengine.optim import OptimWrapper
 
 from backbones import UserError, precision
-from backbones.checkpoints.random import RandomReader
 from benchmark.metrics.iou import read_counts
 from benchmark.tasks import segmentation
 from benchmark.tasks.base import TaskContext
@@ -95,16 +94,9 @@ def test_a_linear_classifier_learns_colours_on_a_frozen_backbone(data, tmp_path)
     assert outcome.metrics["mIoU"].value > 60
 
 
-def test_a_cell_reads_the_weights_once(data, tmp_path, monkeypatch):
-    asked, load = [], RandomReader.load
-
-    def counted(self, rest, seed=0, weights=True):
-        asked.append(weights)
-        return load(self, rest, seed, weights)
-
-    monkeypatch.setattr(RandomReader, "load", counted)
+def test_a_cell_reads_the_weights_once(data, tmp_path, readings):
     Segmentation().run(context(data, tmp_path / "cell"))
-    assert asked.count(True) == 1
+    assert readings.count(True) == 1
 
 
 def test_a_headline_must_be_measured():

@@ -4,13 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import together
 import torch
 
 from common.training import group
 from common.training.launch import launch
-
-sys.path.insert(0, str(Path(__file__).parent))
-import together
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from common.errors import JobFailed, UserError
 from common.training import launch as launching
@@ -140,13 +141,6 @@ def test_nobody_outlives_the_one_that_started_them(tmp_path, number):
     wait_for(lambda: not any(alive(int(file.read_text())) for file in files))
     if number != signal.SIGKILL:
         assert process.stderr.read().decode().splitlines()[-1] == "KeyboardInterrupt"
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 def alive(pid: int) -> bool:
