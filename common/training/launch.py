@@ -143,7 +143,7 @@ def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
 
     number = min(failed, key=innocence)
     code = failed[number]
-    if code == 2 and said[number]:
+    if said[number] and (code == 2 or (code == -signal.SIGABRT and said[number].startswith("error: "))):
         return UserError(said[number].removeprefix("error: "))
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     told = f"; its last line: {said[number]}" if said[number] else ""
@@ -152,7 +152,11 @@ def _explained(failed: dict[int, int], files: Files) -> UserError | JobFailed:
 
 
 def _last_line(files: Iterable[Path], code: int) -> str:
-    """What was last said of errors, else what was last printed; of an error of the user, the error."""
+    """What was last said of errors, else what was last printed; of an error of the user, the error.
+
+    A process that ends because of an error may be aborted in leaving the others: the error counts.
+    """
     lines = [line.strip() for file in files if file.exists() for line in tail(file)]
-    errors = [line for line in lines if line.startswith("error: ")] if code == 2 else []
+    lines = [line for line in lines if not line.startswith("terminate called")]
+    errors = [line for line in lines if line.startswith("error: ")] if code in (2, -signal.SIGABRT) else []
     return (errors or lines or [""])[-1]

@@ -63,6 +63,13 @@ ENDS = {
         print("IndexError", file=sys.stderr)
         sys.exit(4)
         """,
+    "was killed by SIGABRT; its last line: ValueError: second": """
+        if rank:
+            print("ValueError: second", file=sys.stderr)
+            print("terminate called without an active exception", file=sys.stderr, flush=True)
+            os.abort()
+        time.sleep(60)
+        """,
     "its last line: ValueError: first": """
         print("ValueError: first" if rank else "gloo: Connection reset", file=sys.stderr)
         sys.exit(1)
@@ -80,16 +87,17 @@ def test_one_that_dies_ends_all_in_one_line(tmp_path, said):
     assert time.monotonic() - start < 40
 
 
-def test_what_the_user_can_mend_is_told_as_if_one_had_said_it(tmp_path):
+@pytest.mark.parametrize("end", ["sys.exit(2)", "os.abort()"])
+def test_what_the_user_can_mend_is_told_as_if_one_had_said_it(tmp_path, end):
     """Found by one process alone, and with a library's last words after it."""
     command = script(
         tmp_path,
-        """
+        f"""
         if not rank:
             time.sleep(60)
         print("error: no such thing", file=sys.stderr)
-        print("UserWarning: something leaked", file=sys.stderr)
-        sys.exit(2)
+        print("UserWarning: something leaked", file=sys.stderr, flush=True)
+        {end}
         """,
     )
     with pytest.raises(UserError, match=r"^no such thing$"):
