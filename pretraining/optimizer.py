@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import backbones.precision
+from backbones.layer_decay import LayerDecayOptimConstructor
 from pretraining.model import ImageTextModel
 from pretraining.recipe import Recipe
 
 
 def optim_wrapper(recipe: Recipe, model: ImageTextModel) -> dict[str, Any]:
-    """AdamW without decay on positions, tokens and whatever has fewer than two dimensions.
+    """AdamW without decay on positions, tokens and whatever has fewer than two dimensions, in two groups.
 
-    MMEngine's own rule for flat parameters asks for one dimension and misses scalars: a temperature would
-    rise by decay alone.
+    MMEngine's own constructor makes a group of every parameter, each of them a kernel of its own and a turn
+    of Python, in which a GPU waits; and its rule for flat parameters asks for one dimension and misses
+    scalars: a temperature would rise by decay alone.
     """
     settings = recipe.optimizer
-    plain = {name for name, parameter in model.named_parameters() if parameter.ndim < 2}
-    undecayed = plain | {"pos_embed", "cls_token", "positional_embedding"}
     return {
         "type": backbones.precision.Bf16OptimWrapper,
         "precision": recipe.precision,
@@ -30,9 +30,8 @@ def optim_wrapper(recipe: Recipe, model: ImageTextModel) -> dict[str, Any]:
             "fused": True,
         },
         "clip_grad": {"max_norm": settings.clip_grad} if settings.clip_grad else None,
-        "paramwise_cfg": {
-            "custom_keys": {name: {"decay_mult": 0.0} for name in sorted(undecayed)},
-        },
+        "constructor": LayerDecayOptimConstructor,
+        "paramwise_cfg": {"undecayed": ["pos_embed", "cls_token", "positional_embedding"]},
     }
 
 

@@ -22,6 +22,7 @@ from common.errors import UserError
 from common.machine import forget_peak_memory, peak_memory_bytes, software, world_size
 from common.progress import ProgressFile, Report, silent
 from common.training import group
+from common.training.average import FusedMovingAverage
 from common.training.checkpoints import forget_checkpoints
 from common.training.hooks import ProgressHook, RandomStateHook, WaitHook
 from common.training.runner import ResumableRunner
@@ -176,7 +177,7 @@ def _build_runner(
             RandomStateHook(),
             StreamPositionHook(),
             *hooks,
-            {"type": "EMAHook", "momentum": recipe.ema_momentum},
+            {"type": "EMAHook", "ema_type": FusedMovingAverage, "momentum": recipe.ema_momentum},
         ],
         resume=(training / "last_checkpoint").is_file(),
         randomness={"seed": recipe.seed},

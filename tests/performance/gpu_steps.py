@@ -13,11 +13,11 @@ from itertools import islice, repeat
 from typing import Any
 
 import torch
-from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from torch import Tensor, nn
 
 from common.machine import forget_peak_memory, peak_memory_bytes
+from common.training.average import FusedMovingAverage
 from pretraining import optimizer
 from pretraining.cost import flops_per_image
 from pretraining.data.prefetch import batches_on
@@ -114,7 +114,7 @@ class RandomReading(Reading):
 class Step:
     """One step as a training has it: forward, backward, optimizer, moving average, a look at the loss."""
 
-    def __init__(self, model: nn.Module, wrapper: OptimWrapper, average: ExponentialMovingAverage) -> None:
+    def __init__(self, model: nn.Module, wrapper: OptimWrapper, average: FusedMovingAverage) -> None:
         self.model = model.train()
         self.wrapper = wrapper
         self.average = average
@@ -174,7 +174,7 @@ def step_of(recipe: Recipe, reading: RandomReading, device: torch.device) -> Ste
     """A training's step of the recipe."""
     model = model_of(recipe, reading).to(device)
     wrapper = build_optim_wrapper(model, optimizer.optim_wrapper(recipe, model))
-    return Step(model, wrapper, ExponentialMovingAverage(model, momentum=recipe.ema_momentum))
+    return Step(model, wrapper, FusedMovingAverage(model, momentum=recipe.ema_momentum))
 
 
 def speed(
