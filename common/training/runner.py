@@ -27,6 +27,19 @@ from common.training.checkpoints import (
 from common.training.hooks import MeanOutputsHook
 
 
+def distributed(
+    model: nn.Module, device: torch.device, find_unused_parameters: bool = False
+) -> MMDistributedDataParallel:
+    """A model on its device, as processes that train together wrap it: see `common.training.group.join`."""
+    return MMDistributedDataParallel(
+        synchronize_batchnorm(model.to(device)),
+        device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=find_unused_parameters,
+    )
+
+
 class ResumableRunner(Runner):
     """A Runner whose checkpoints hold tensors and plain values only, and are read as nothing else.
 
@@ -81,14 +94,7 @@ class ResumableRunner(Runner):
         """MMEngine's own would ask for a GPU."""
         if not self.distributed or model_wrapper_cfg is not None:
             return super().wrap_model(model_wrapper_cfg, model)
-        device = torch.device(get_device())
-        return MMDistributedDataParallel(
-            synchronize_batchnorm(model.to(device)),
-            device_ids=[torch.cuda.current_device()] if device.type == "cuda" else None,
-            broadcast_buffers=False,
-            gradient_as_bucket_view=True,
-            find_unused_parameters=self.cfg.get("find_unused_parameters", False),
-        )
+        return distributed(model, torch.device(get_device()), self.cfg.get("find_unused_parameters", False))
 
     def load_or_resume(self) -> None:
         """Go on from the last usable checkpoint of the work folder, if the runner is to resume.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,9 @@ import torch
 from pretraining.data.shards import RawSample, pair_splits
 from pretraining.labels.sidecars import check_sidecar, read_sidecar
 from pretraining.labels.vocabulary import Vocabulary
+
+_SYNSETS = 4
+"""Labels that an invented caption has: about what the paper's have."""
 
 
 class Reading:
@@ -43,6 +47,20 @@ class Reading:
     def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
         self.found: dict[str, Any] = {}
 
+    @classmethod
+    def synthetic(cls, options: dict[str, Any], classes: int) -> Reading:
+        """A reading of pairs that nobody has, to measure with: `invented` stands for `read`.
+
+        Args:
+            options: the recipe's options of the objective.
+            classes: of the vocabulary, where labels are read.
+        """
+        return cls(Path(), options)
+
+    def invented(self) -> Any:
+        """What `read` might have given for some caption."""
+        return self.blank
+
     def read(self, sample: RawSample, caption: str) -> Any:
         """What is read of one sample, in a loader's process.
 
@@ -69,6 +87,9 @@ class TextTokens(Reading):
 
         super().__init__(pairs, options)
         self.tokenizer = SimpleTokenizer(context_length=options.get("context_length", 77))
+
+    def invented(self) -> str:
+        return " ".join(random.choices("a the dog cat house tree red photo of on with near".split(), k=10))
 
     def read(self, sample: RawSample, caption: str) -> str:
         return caption
@@ -99,6 +120,17 @@ class SynsetLabels(Reading):
             "num_captions": sum(fact["count"] for fact in mined),
         }
         self._by_shard: dict[str, dict[str, tuple[int, ...]]] = {}
+
+    @classmethod
+    def synthetic(cls, options: dict[str, Any], classes: int) -> SynsetLabels:
+        reading = cls.__new__(cls)
+        Reading.__init__(reading, Path(), options)
+        counts = [10**7 // rank for rank in range(1, classes + 1)]  # Zipf's law
+        reading.found = {"class_counts": counts, "num_captions": 10**8}
+        return reading
+
+    def invented(self) -> tuple[int, ...]:
+        return tuple(random.choices(range(len(self.found["class_counts"])), k=_SYNSETS))
 
     def read(self, sample: RawSample, caption: str) -> tuple[int, ...]:
         shard = sample["__url__"]

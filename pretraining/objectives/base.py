@@ -110,6 +110,11 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def text_tower(self) -> nn.Module | None:
+        """The part of the head that reads text; None where there is none."""
+        return None
+
     def synset_classifier(self, vocabulary: Vocabulary | None) -> SynsetClassifier | None:
         """The classifier to save with the backbone, for objectives that learn one of this vocabulary."""
         return None

@@ -68,5 +68,9 @@ class CLIP(Objective):
         loss = (self.similarity_loss if self.training else self.local_loss)(image, text, scale)
         return {"loss": loss, "temperature": 1 / scale.detach()}
 
+    @property
+    def text_tower(self) -> nn.Module:
+        return self.text
+
     def cost_inputs(self) -> dict[str, Any]:
         return {"context_length": self.text.context_length, "text_width": self.text.width}

@@ -1,0 +1,1 @@
+"""How much cheaper it was: what a pre-training step costs under each objective, measured and predicted."""

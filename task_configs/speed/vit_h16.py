@@ -1,0 +1,21 @@
+"""ViT-H/16 at 224 pixels, as the paper pre-trains it.
+
+Protocol: steps of pre-training in turns, on images and captions of noise and on real pairs where some are
+named; CLIP with the paper's text tower, CatLIP with the largest vocabulary that CoreNet publishes.
+
+Command:
+    python run_suite.py speed --geometry vit_h16
+
+Published: CatLIP's GPU-hours relative to CLIP's 0.36 (figure 1c), each dealt out as below; no measured
+images per second.
+"""
+
+architecture = "vit_huge_conv16"
+image_size = 224
+classes = 24_320
+objectives = dict(catlip=dict(), clip=dict())
+batch_size = 4
+samples = 200_000 * 65_536
+published = dict(
+    catlip=dict(batch_size=256, devices=256, device="a100"),
+)

@@ -1,0 +1,20 @@
+"""ViT-L/16 at 224 pixels, as the paper pre-trains it.
+
+Protocol: steps of pre-training in turns, on images and captions of noise and on real pairs where some are
+named; CLIP with the paper's text tower, CatLIP with the largest vocabulary that CoreNet publishes.
+
+Command:
+    python run_suite.py speed --geometry vit_l16
+
+Published: no figure of its own in the paper; CatLIP was dealt out as below (appendix).
+"""
+
+architecture = "vit_large_conv16"
+image_size = 224
+classes = 24_320
+objectives = dict(catlip=dict(), clip=dict())
+batch_size = 8
+samples = 200_000 * 65_536
+published = dict(
+    catlip=dict(batch_size=512, devices=128, device="a100"),
+)
