@@ -185,9 +185,8 @@ class OpenCLIP(Contender):
             output_dict=True,
         ).to(device)
         self.wrapped = nn.parallel.DistributedDataParallel(self.model) if launched() else self.model
-        world = {"rank": torch.distributed.get_rank(), "world_size": torch.distributed.get_world_size()}
         self.loss = open_clip.ClipLoss(
-            local_loss=True, gather_with_grad=True, **(world if launched() else {})
+            local_loss=True, gather_with_grad=True, rank=group.rank(), world_size=world_size()
         )
         # As its `main` has them: no decay on what has fewer than two dimensions.
         flat = [parameter for parameter in self.model.parameters() if parameter.ndim < 2]
