@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from backbones.vit import Tokens
 from benchmark.speed.geometry import Geometry
-from common.machine import launched
+from common.machine import launched, world_size
+from common.training import group
 from common.training.average import FusedMovingAverage
 from common.training.runner import distributed
 from pretraining import optimizer
