@@ -191,12 +191,12 @@ def _build_runner(
     )
 
 
-def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
-    """What the Runner trains on, and validates on where there are pairs for it."""
-    train_shards, val_shards = pair_splits(pairs)
+def train_loader(recipe: Recipe, reading: Reading, pairs: Path) -> TrainLoader:
+    """This process's share of a recipe's batches, on the device that training will find."""
+    shards, _ = pair_splits(pairs)
     augment = train_transform(recipe.image_size, recipe.augmentation.scale, recipe.augmentation.flip)
     stream = TrainStream(
-        train_shards,
+        shards,
         BatchMaker(augment, reading, recipe.seed),
         recipe.batch_size,
         recipe.iterations,
@@ -205,9 +205,15 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
         group.rank(),
         world_size(),
     )
+    return TrainLoader(stream, recipe.num_workers, get_device(), pin_memory=torch.cuda.is_available())
+
+
+def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
+    """What the Runner trains on, and validates on where there are pairs for it."""
+    _, val_shards = pair_splits(pairs)
     pin = torch.cuda.is_available()
     loops: dict[str, Any] = {
-        "train_dataloader": TrainLoader(stream, recipe.num_workers, get_device(), pin_memory=pin),
+        "train_dataloader": train_loader(recipe, reading, pairs),
         "train_cfg": {
             "by_epoch": False,
             "max_iters": recipe.iterations,

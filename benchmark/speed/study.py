@@ -1,0 +1,341 @@
+"""One study of speed: every contender measured beside every other, in this process or by all of them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+
+from backbones.precision import resolve
+from benchmark.speed.contenders import (
+    FLOOR,
+    REFERENCE,
+    Contender,
+    Training,
+    contender_of,
+    model_of,
+    noise,
+    objective_of,
+    reading_of,
+    recipe_of,
+)
+from benchmark.speed.energy import Meter
+from benchmark.speed.geometry import Geometry
+from benchmark.speed.measure import ROUNDS, TURN, Series, take_turns
+from benchmark.speed.memory import largest_batch, step_memory
+from benchmark.speed.phases import Timeline, watched
+from common.machine import available_memory, cores, world_size
+from common.progress import Report, silent
+from common.training import group
+from pretraining.cost import flops_per_image
+from pretraining.objectives.base import ImageTextBatch
+from pretraining.train import train_loader
+
+OWN_SHARE = 0.6
+"""Of the memory that a CPU's machine has to give: what fragments and what libraries take is not counted."""
+LONGEST = 4
+"""Turns that a step may take at the largest batch: a CPU's memory would hold batches of minutes."""
+_PHASED = 3
+"""Steps whose phases are timed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study measures.
+
+    Attributes:
+        geometry: shapes.
+        objectives: by name.
+        batch_size: images per process and step of the same-batch comparison; None leaves it out.
+        largest: measure each at the largest batch that fits, too.
+        pairs: folder of labelled image–text pairs for the real loader; None leaves it out.
+        precision: ``auto``, ``float32`` or ``bf16``.
+        rounds, turn: see `take_turns`.
+    """
+
+    geometry: Geometry
+    objectives: tuple[str, ...]
+    batch_size: int | None
+    largest: bool = True
+    pairs: Path | None = None
+    precision: str = "auto"
+    rounds: int = ROUNDS
+    turn: float = TURN
+
+
+@dataclass
+class Found:
+    """What a study found of one contender; batches and memory are those of each process.
+
+    Attributes:
+        flops: per image: ``backbone``, ``head``, ``total`` (`pretraining.cost.flops_per_image`).
+        parameters: that are trained.
+        same, largest: turns on noise, at the same batch as all others and at the largest that fits.
+        memory: bytes of a step at the same batch.
+        largest_size, largest_memory: that batch, and what its step takes.
+        bounded_by: what keeps it from being larger: ``memory``, or ``time`` where a step would be too long.
+        loaded: turns at the same batch on real pairs.
+        loader: images per second and process that the loader gives where nobody trains on them.
+        phases: seconds per step of each phase, at the same batch.
+        communication: seconds per step that sharing gradients adds to them; None for a process alone.
+    """
+
+    flops: dict[str, float] | None = None
+    parameters: int = 0
+    same: Series | None = None
+    memory: int | None = None
+    largest: Series | None = None
+    largest_size: int | None = None
+    largest_memory: int | None = None
+    bounded_by: str | None = None
+    loaded: Series | None = None
+    loader: float | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    communication: float | None = None
+
+
+@dataclass
+class Study:
+    """A study's result.
+
+    Attributes:
+        found: by contender.
+        precision: that all trained in.
+        processes: that trained together.
+        memory_budget: bytes that a step may take, of each process.
+        energy: what the joules of the turns are of; empty where none were counted.
+    """
+
+    found: dict[str, Found]
+    precision: str
+    processes: int
+    memory_budget: int
+    energy: list[str]
+
+
+def run(plan: Plan, report: Report = silent) -> Study:
+    """Measure everything that a plan asks for. Processes that train together each call it.
+
+    Raises:
+        UserError: an unknown objective, or pairs that cannot be read.
+        MemoryError: the batch does not fit.
+    """
+    group.join()
+    device = torch.device(get_device())
+    precision = group.gather(resolve(plan.precision, device, plan.geometry.layout.embed_dim))[0]
+    meter = Meter() if group.is_first() else None
+    study = Study({}, precision, world_size(), memory_budget(device), meter.sources if meter else [])
+    names = [FLOOR, *plan.objectives, REFERENCE]
+    for name in names:
+        study.found[name] = Found()
+    _same_batch(plan, study, names, device, meter or None, report)
+    if plan.largest:
+        _largest_batch(plan, study, device, meter or None, report)
+    if plan.pairs is not None:
+        _real_pairs(plan, study, device, report)
+    return study
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that a step of one process may take."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    available = available_memory() or 4 << 30
+    return int(OWN_SHARE * available / world_size())
+
+
+def _same_batch(
+    plan: Plan, study: Study, names: list[str], device: torch.device, meter: Meter | None, report: Report
+) -> None:
+    """FLOPs of all, and turns of all at one batch."""
+    size = plan.batch_size or plan.geometry.batch_size
+    for name in names:
+        report(f"counting operations of {name}")
+        if name != REFERENCE:
+            _count(study.found[name], name, plan.geometry, size)
+    if plan.batch_size is None:
+        return
+    contenders, steps = {}, {}
+    for name in names:
+        report(f"building {name}")
+        contender, batch = contender_of(name, plan.geometry, device, study.precision, size)
+        contender.train([batch.to(device)])
+        found = study.found[name]
+        found.parameters = sum(parameter.numel() for parameter in contender.model.parameters())
+        found.memory = max(group.gather(step_memory(contender, batch, device)))
+        contenders[name], steps[name] = (contender, batch), steps_of(contender, repeat(batch), device)
+    turns = take_turns(steps, plan.rounds, plan.turn, report, f"turns of {size} images each", meter=meter)
+    for name, series in turns.items():
+        study.found[name].same = series
+        contender, batch = contenders[name]
+        if isinstance(contender, Training):
+            report(f"phases of {name}")
+            _phases(study.found[name], contender, batch, device)
+
+
+def _largest_batch(
+    plan: Plan, study: Study, device: torch.device, meter: Meter | None, report: Report
+) -> None:
+    """Turns of each objective at its own largest batch."""
+    sizes = {}
+    for name in plan.objectives:
+        report(f"largest batch of {name}")
+        found = study.found[name]
+        fit = _fitting(name, plan.geometry, study.precision, device)
+        first, most = min(8, plan.geometry.batch_size), _longest(plan, study)
+        size, found.largest_memory = largest_batch(fit, first, study.memory_budget, most=most)
+        found.largest_size, found.bounded_by = size, "time" if size + first // 8 >= most else "memory"
+        sizes[name] = found.largest_size
+        _free()
+    steps = {}
+    for name, size in sizes.items():
+        contender, batch = contender_of(name, plan.geometry, device, study.precision, size)
+        steps[name] = steps_of(contender, repeat(batch), device, alone=True)
+    for name, series in take_turns(
+        steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter
+    ).items():
+        study.found[name].largest = series
+
+
+def _longest(plan: Plan, study: Study) -> int:
+    """Images per process whose step the slowest objective makes in `LONGEST` turns, by what was measured."""
+    measured = [study.found[name].same for name in plan.objectives]
+    if None in measured:
+        return 1 << 20
+    seconds = max(min(series.seconds) for series in measured) / plan.batch_size
+    return group.gather(max(plan.batch_size, int(LONGEST * plan.turn / seconds)))[0]
+
+
+def _real_pairs(plan: Plan, study: Study, device: torch.device, report: Report) -> None:
+    """Turns of each objective on real pairs, and what the loader gives by itself."""
+    size = plan.batch_size or plan.geometry.batch_size
+    steps = {}
+    workers = 0 if device.type == "cpu" else max(1, min(8, cores() // world_size()))
+    for name in plan.objectives:
+        report(f"loading for {name}")
+        recipe = recipe_of(name, plan.geometry, size * world_size(), study.precision)
+        # Small enough for every folder of pairs; mixing more of them costs memory alone.
+        recipe = recipe.model_copy(update={"num_workers": workers, "shuffle_buffer": 1000})
+        reading = objective_of(name).reads(plan.pairs, plan.geometry.objectives.get(name, {}))
+        batches = iter(train_loader(recipe, reading, plan.pairs))
+        contender = Training(name, recipe, reading, device)
+        loading = take_turns({name: lambda count, from_=batches: _drain(from_, count)}, 5, plan.turn / 3)
+        study.found[name].loader = size / sorted(loading[name].seconds)[2]
+        steps[name] = steps_of(contender, batches, device)
+    for name, series in take_turns(steps, plan.rounds, plan.turn, report, "turns on real pairs").items():
+        study.found[name].loaded = series
+
+
+def steps_of(
+    contender: Contender, batches: Iterable[ImageTextBatch], device: torch.device, alone: bool = False
+) -> Callable[[int], None]:
+    """A function for `take_turns`.
+
+    Args:
+        contender: whose steps.
+        batches: in the CPU's memory, or where a loader has put them.
+        device: that the steps are made on; batches are copied there, as part of the step.
+        alone: give the memory of a turn back at its end: another needs all of it.
+    """
+    source = iter(batches)
+
+    def steps(count: int) -> None:
+        contender.train(next(source).to(device) for _ in range(count))
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    def steps_and_free(count: int) -> None:
+        steps(count)
+        _free()
+
+    return steps_and_free if alone and device.type == "cuda" else steps
+
+
+def _count(found: Found, name: str, geometry: Geometry, size: int) -> None:
+    reading = reading_of(name, geometry)
+    model = model_of(recipe_of(name, geometry, size), reading)
+    found.flops = flops_per_image(model, reading, geometry.image_size, size)
+
+
+def _phases(found: Found, training: Training, batch: ImageTextBatch, device: torch.device) -> None:
+    """Time the phases of some steps, with and without sharing gradients."""
+
+    def phases(shared: bool) -> dict[str, float]:
+        timeline = Timeline(device)
+        with watched(training, timeline):
+            for _ in range(_PHASED):
+                timeline.begin("data")
+                here = batch.to(device)
+                if shared:
+                    training.step(here)
+                else:
+                    with training.apart():
+                        training.step(here)
+                timeline.begin(None)
+        return {phase: seconds / _PHASED for phase, seconds in timeline.seconds().items()}
+
+    found.phases = phases(shared=True)
+    if world_size() > 1:
+        apart = phases(shared=False)
+        found.communication = max(0.0, found.phases["backward"] - apart["backward"])
+        found.phases["backward"] -= found.communication
+
+
+def _fitting(
+    name: str, geometry: Geometry, precision: str, device: torch.device
+) -> Callable[[int], int | None]:
+    """The function that `largest_batch` asks: all processes answer together."""
+    contender, _ = contender_of(name, geometry, device, precision, 2)
+    reading = reading_of(name, geometry)
+
+    def measure(size: int) -> int | None:
+        batch = noise(reading, size, geometry.image_size)
+        try:
+            contender.train([batch.to(device)])  # libraries choose their kernels, and what these need
+            taken = step_memory(contender, batch, device)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            taken = None
+        _free()  # not before here: the exception held what the step had computed
+        answers = group.gather(taken)
+        return None if None in answers else max(answers)
+
+    return measure
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU's memory did not suffice; libraries that find no room raise plain errors."""
+    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
+
+
+def _drain(batches: Iterable[ImageTextBatch], count: int) -> None:
+    source = iter(batches)
+    for _ in range(count):
+        next(source)
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the figures depend on; part of their identity."""
+    from common.machine import processor, software
+
+    facts = {**software(device), "processor": processor(), "cores": cores()}
+    if device.type == "cuda":
+        facts |= {
+            "memory_bytes": torch.cuda.get_device_properties(device).total_memory,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
+    return facts
