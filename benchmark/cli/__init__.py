@@ -21,6 +21,7 @@ from benchmark.cli import (
     pretrain,
     report,
     run,
+    speed,
     vocabulary,
     whole_suite,
 )
@@ -84,6 +85,7 @@ app.command("prepare")(prepare.command)
 app.command("label")(label.command)
 app.command("vocabulary")(vocabulary.command)
 app.command("match")(match.command)
+app.command("speed")(speed.command)
 app.command("report")(report.command)
 app.command("convert")(convert.command)
 app.command("doctor")(doctor.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -30,7 +31,7 @@ from benchmark.speed.geometry import Geometry
 from benchmark.speed.measure import ROUNDS, TURN, Series, take_turns
 from benchmark.speed.memory import largest_batch, step_memory
 from benchmark.speed.phases import Timeline, watched
-from common.machine import available_memory, cores, world_size
+from common.machine import available_memory, cores, processor, software, world_size
 from common.progress import Report, silent
 from common.training import group
 from pretraining.cost import flops_per_image
@@ -119,15 +120,20 @@ class Study:
     energy: list[str]
 
 
-def run(plan: Plan, report: Report = silent) -> Study:
+def run(plan: Plan, report: Report = silent) -> tuple[Study, dict[str, Any], float]:
     """Measure everything that a plan asks for. Processes that train together each call it.
+
+    Returns:
+        The study, what its figures depend on (`machine`), and the seconds that it took.
 
     Raises:
         UserError: an unknown objective, or pairs that cannot be read.
         MemoryError: the batch does not fit.
     """
+    begin = time.perf_counter()
     group.join()
     device = torch.device(get_device())
+    torch.backends.cudnn.benchmark = True  # as pre-training has it
     precision = group.gather(resolve(plan.precision, device, plan.geometry.layout.embed_dim))[0]
     meter = Meter() if group.is_first() else None
     study = Study({}, precision, world_size(), memory_budget(device), meter.sources if meter else [])
@@ -139,7 +145,7 @@ def run(plan: Plan, report: Report = silent) -> Study:
         _largest_batch(plan, study, device, meter or None, report)
     if plan.pairs is not None:
         _real_pairs(plan, study, device, report)
-    return study
+    return study, machine(device), time.perf_counter() - begin
 
 
 def memory_budget(device: torch.device) -> int:
@@ -329,8 +335,6 @@ def _free() -> None:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the figures depend on; part of their identity."""
-    from common.machine import processor, software
-
     facts = {**software(device), "processor": processor(), "cores": cores()}
     if device.type == "cuda":
         facts |= {

@@ -1,0 +1,148 @@
+"""``speed``: how much cheaper is one pre-training step than another?"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.cli.options import (
+    RESULTS,
+    DataOption,
+    DebugOption,
+    ProcessesOption,
+    ResultsOption,
+    results_folder,
+)
+
+
+def command(
+    geometry: Annotated[
+        str, typer.Option("--geometry", help="Shapes to measure: a name of task_configs/speed, or a file.")
+    ] = "demo",
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            "--batch",
+            metavar="N|largest",
+            help="Images per process and step; or only the largest batch that fits each objective.",
+            show_default="the geometry's, and then the largest",
+        ),
+    ] = None,
+    objectives: Annotated[
+        str, typer.Option("--objectives", metavar="NAME,NAME", help="Whom to compare.")
+    ] = "catlip,clip",
+    processes: ProcessesOption = None,
+    data: DataOption = [],  # noqa: B006
+    precision: Annotated[
+        str, typer.Option("--precision", help="auto, float32 or bf16; one for all.")
+    ] = "auto",
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=5, help="Turns of each; the fastest and the slowest are dropped.")
+    ] = 7,
+    results: ResultsOption = RESULTS,
+    debug: DebugOption = False,
+) -> None:
+    """Measure what pre-training by CatLIP costs beside CLIP, on this machine, in four separate ratios.
+
+    Counted FLOPs; the same batch; the largest batch that fits each; and device-hours. Contenders take turns
+    (A B C, C B A, ...), on noise and on real pairs; the bare ViT is the floor, OpenCLIP's own training loop
+    the outside reference. Phases, memory, and energy where the machine tells it, are measured in the same
+    call. Pairs come with --data pairs=PATH, or are those of a suite that were drawn already.
+
+    Example: [bold]python run_suite.py speed --geometry vit_b16 --batch 256[/bold]
+    """
+    from benchmark.records.schema import now
+    from benchmark.reporting import speed as reporting
+    from benchmark.running.console import Display
+    from benchmark.speed.geometry import load_geometry
+    from common import PROJECT
+    from common.errors import UserError
+    from common.interrupt import stoppable
+    from common.machine import launched, world_size
+    from common.progress import ProgressFile
+    from common.training import group
+    from pretraining.objectives import objective_type
+
+    shapes, folder = load_geometry(geometry), results_folder(results)
+    names = tuple(dict.fromkeys(name.strip() for name in objectives.split(",") if name.strip()))
+    for name in names:
+        objective_type(name)
+    if not names:
+        raise UserError("--objectives: name at least one")
+    if precision not in {"auto", "float32", "bf16"}:
+        raise UserError(f"--precision {precision}: auto, float32 or bf16")
+    size, largest = _batch(batch, shapes.batch_size)
+    pairs = _pairs(data, folder)
+    group.adopt()
+    if launched() and processes not in (None, world_size()):
+        raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
+    words = ["python", "run_suite.py", "speed", "--geometry", geometry, "--objectives", ",".join(names)]
+    words += ["--batch", batch] * (batch is not None) + ["--precision", precision, "--rounds", str(rounds)]
+    words += ["--data", f"pairs={pairs}"] if data else []
+    progress = folder / "speed" / "progress.json"
+    started = now()
+
+    def measure(report) -> None:
+        from benchmark.speed.records import write_study
+        from benchmark.speed.study import Plan, run
+
+        plan = Plan(shapes, names, size, largest, pairs, precision, rounds)
+        shown = [*words, "--processes", str(world_size())]
+        study, machine, seconds = run(plan, report)
+        if group.is_first():
+            write_study(
+                folder, Path(geometry).stem, plan, study, machine, shlex.join(shown), started, seconds
+            )
+
+    if launched():
+        # The first one tells how it goes; who started it shows that.
+        measure(ProgressFile(progress) if group.is_first() else lambda *_, **__: None)
+        return
+    with stoppable(), Display() as display:
+        job = display.job(f"speed of {geometry}")
+        from common.training.launch import devices, launch
+
+        processes = processes or devices()
+        progress.parent.mkdir(parents=True, exist_ok=True)
+        progress.unlink(missing_ok=True)
+        if processes == 1:
+            measure(job.report)
+        else:
+            child = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:], "--results", str(folder)]
+            with job.following(progress):
+                launch(child + ["--debug"] * debug, processes, progress.parent)
+        job.finish("done")
+    reporting.show(folder / "speed", since=started)
+
+
+def _batch(text: str | None, own: int) -> tuple[int | None, bool]:
+    """Images of the same-batch comparison, and whether the largest batch is looked for."""
+    from common.errors import UserError
+
+    if text is None:
+        return own, True
+    if text == "largest":
+        return None, True
+    if not text.isdecimal() or int(text) < 2:
+        raise UserError(f"--batch {text}: a number of images from 2 on, or largest")
+    return int(text), False
+
+
+def _pairs(data: list[str], results: Path) -> Path | None:
+    """The folder of real pairs: the one that is named, or what a suite has drawn and labelled already."""
+    from benchmark.suites.shipped import drawn_data
+    from common.configs import check_data_names, parse_data
+    from common.errors import UserError
+
+    places = parse_data(data)
+    check_data_names(places, ["pairs"], "speed")
+    if "pairs" in places:
+        if not places["pairs"].is_dir():
+            raise UserError(f"data pairs: {places['pairs']} does not exist")
+        return places["pairs"]
+    drawn = drawn_data("pairs", results)
+    return drawn.folder if drawn and (drawn.folder / "vocabulary.csv").is_file() else None

@@ -1,0 +1,265 @@
+"""What the ``speed`` command found: a table of four ratios, and a plot of where the time goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.records.schema import Metric, Record
+from benchmark.records.store import find_records
+from benchmark.reporting.canvas import STYLE, new_canvases, save
+from benchmark.reporting.tables import csv_text, escape
+from common.errors import UserError
+from common.files import write_text
+from common.names import slug
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+RATIOS = {
+    "cheaper_flops": "(a) FLOPs",
+    "cheaper_same_batch": "(b) same batch",
+    "cheaper_real_pairs": "(b) real pairs",
+    "cheaper_largest_batch": "(c) largest batch",
+    "cheaper_device_hours": "(d) device-hours",
+}
+"""Metrics of records -> headings; each is the reference's cost over the contender's, per image."""
+PHASE_COLOURS = {
+    "data": "#bbbbbb",
+    "image tower": "#4477aa",
+    "text tower": "#ee6677",
+    "loss": "#ccbb44",
+    "backward": "#66ccee",
+    "communication": "#aa3377",
+    "optimizer": "#228833",
+}
+
+
+@dataclass
+class Table:
+    """One study: contenders that took turns.
+
+    Attributes:
+        geometry: its name.
+        axes: device, processes, batch, precision.
+        records: by contender.
+    """
+
+    geometry: str
+    axes: dict[str, Any]
+    records: dict[str, Record]
+
+    @property
+    def key(self) -> str:
+        """Names the study's files."""
+        return slug("-".join([self.geometry, *map(str, self.axes.values())]))
+
+    @property
+    def reference(self) -> str:
+        return next(iter(self.records.values())).details["reference"]
+
+
+def studies(folder: Path, since: str = "") -> list[Table]:
+    """The studies in a folder of records, the newest last.
+
+    Args:
+        folder: ``<results>/speed``.
+        since: leave out what was measured before, ISO 8601.
+
+    Raises:
+        UserError: there are none.
+    """
+    found: dict[tuple[str, str], Table] = {}
+    records = [record for _, record in find_records(folder) if record.started >= since]
+    for record in sorted(records, key=lambda record: record.started):
+        key = (record.task.name, str(record.task.axes))
+        table = found.setdefault(key, Table(record.task.name, record.task.axes, {}))
+        table.records[record.backbone.name] = record
+    if not found:
+        raise UserError(f"{folder} holds no measurements: make some with python run_suite.py speed")
+    return list(found.values())
+
+
+def show(folder: Path, since: str = "") -> None:
+    """Print the tables of studies, and bring the files of all studies up to date."""
+    from rich.table import Table as Terminal
+    from rich.text import Text
+
+    from benchmark.running.console import say, stdout
+
+    write(folder)
+    console = stdout()
+    for table in studies(folder, since):
+        header, lines = layout(table)
+        shown = Terminal(title=title(table), title_justify="left")
+        for number, name in enumerate(header):
+            shown.add_column(Text(name), justify="right" if number else "left")
+        for line in lines:
+            shown.add_row(*map(Text, line))
+        console.print(shown)
+        for note in notes(table):
+            console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    say(f"tables: {folder / 'tables'}\nplots:  {folder / 'plots'}", console)
+
+
+def write(folder: Path) -> list[Path]:
+    """Write ``tables/speed.md`` and ``.csv``, and a plot for each study."""
+    import matplotlib
+
+    tables = studies(folder)
+    write_text(folder / "tables" / "speed.md", "\n\n".join(map(markdown, tables)) + "\n")
+    write_text(folder / "tables" / "speed.csv", csv_text([line for table in tables for line in rows(table)]))
+    files = [folder / "tables" / name for name in ("speed.md", "speed.csv")]
+    with matplotlib.rc_context(STYLE):
+        for table in tables:
+            files.append(save(plot(table), folder / "plots" / f"{table.key}.png"))
+    return files
+
+
+def title(table: Table) -> str:
+    """What was measured, on what."""
+    axes = table.axes
+    many = f"{axes['processes']} process{'' if axes['processes'] == 1 else 'es'}"
+    return (
+        f"{table.geometry} on {axes['device']}, {many}, {axes['batch_size']} images each, {axes['precision']}"
+    )
+
+
+def layout(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Header and lines, as text."""
+    header = ["", "images/s", "largest batch", "memory", "FLOPs/image", *RATIOS.values()]
+    if any("joules_per_image" in record.metrics for record in table.records.values()):
+        header.insert(5, "J/image")
+    lines = []
+    for name, record in table.records.items():
+        metrics = record.metrics
+        line = [
+            name,
+            _interval(metrics.get("images_per_second"), ".0f"),
+            _largest(record),
+            _number(metrics.get("peak_memory"), lambda value: f"{value / 2**30:.2f} GiB"),
+            _number(metrics.get("flops_per_image"), lambda value: f"{value:.3g}"),
+        ]
+        if len(header) > 5 + len(RATIOS):
+            line.append(_interval(metrics.get("joules_per_image"), ".3g"))
+        for metric in RATIOS:
+            line.append("1" if name == table.reference else _interval(metrics.get(metric), ".2f"))
+        lines.append(line)
+    return header, lines
+
+
+def notes(table: Table) -> list[str]:
+    """What the numbers are, in sentences."""
+    records = list(table.records.values())
+    details = records[0].details
+    found = [
+        f"Ratios are {table.reference}'s cost over each one's, per image: above 1 is cheaper. Timed ones are "
+        f"means of {details['rounds']} rounds in turns without the lowest and the highest, with 95 % intervals "
+        "for endless rounds on this machine, as busy as it was.",
+    ]
+    for name, record in table.records.items():
+        if (word := record.details.get("bound")) is None:
+            continue
+        rate = record.details["found"]["loader"]
+        waits = "the loader bounds: it is" if word == "loader" else "the step bounds, not the loader:"
+        found.append(f"{name} on real pairs: {waits} {rate:,.0f} images/s of each process by itself.")
+    bounded = {
+        name for name, record in table.records.items() if record.details["found"]["bounded_by"] == "time"
+    }
+    if bounded:
+        found.append(
+            f"Largest batch of {' and '.join(sorted(bounded))}: time was the limit, not memory (a step would take "
+            "minutes), so that (c) says nothing of memory on this device."
+        )
+    if energy := details.get("energy"):
+        found.append(f"Joules are those of {', '.join(energy)}, whoever used them.")
+    found.append(f"Command: {records[0].command}")
+    return found
+
+
+def markdown(table: Table) -> str:
+    """A study in GitHub's Markdown."""
+    header, lines = layout(table)
+    text = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
+    text.insert(1, "|" + " --- |" + " ---: |" * (len(header) - 1))
+    return "\n".join(
+        [f"## {escape(title(table))}", "", *text, "", *(f"- {escape(note)}" for note in notes(table))]
+    )
+
+
+def rows(table: Table) -> list[dict[str, Any]]:
+    """A study for whoever computes further: a row for each metric of each contender."""
+    return [
+        {
+            "geometry": table.geometry,
+            **table.axes,
+            "contender": name,
+            "metric": metric,
+            **{key: getattr(value, key) for key in ("value", "low", "high", "n", "unit", "method", "truth")},
+            "command": record.command,
+            "fingerprint": record.fingerprint,
+        }
+        for name, record in table.records.items()
+        for metric, value in record.metrics.items()
+    ]
+
+
+def plot(table: Table) -> Canvas:
+    """Phases of a step, and the ratios with their intervals."""
+    canvas, (left, right) = new_canvases(11, 3.6, 2)
+    phased = {name: record for name, record in table.records.items() if record.details["found"]["phases"]}
+    for number, (name, record) in enumerate(phased.items()):
+        found, start = record.details["found"], 0.0
+        parts = found["phases"] | (
+            {"communication": found["communication"]} if found["communication"] else {}
+        )
+        for phase, colour in PHASE_COLOURS.items():
+            width = 1e3 * parts.get(phase, 0.0) / table.axes["batch_size"]
+            left.barh(number, width, left=start, color=colour, label=phase if number == 0 or width else None)
+            start += width
+    left.set_yticks(range(len(phased)), list(phased))
+    left.invert_yaxis()
+    left.set_xlabel("ms per image of a process")
+    left.set_title("where a step's time goes")
+    handles = dict(zip(*reversed(left.get_legend_handles_labels()), strict=True))
+    left.legend(handles.values(), handles.keys(), fontsize=7, ncols=2)
+    others = [name for name in table.records if name != table.reference]
+    for offset, name in enumerate(others):
+        metrics = table.records[name].metrics
+        for number, metric in enumerate(RATIOS):
+            if (ratio := metrics.get(metric)) is None:
+                continue
+            place = number + 0.2 * (offset - (len(others) - 1) / 2)
+            error = [[ratio.value - ratio.low], [ratio.high - ratio.value]] if ratio.low is not None else None
+            right.errorbar(
+                place, ratio.value, yerr=error, fmt="o", color=f"C{offset}", capsize=3,
+                label=name if number == 0 or metric == "cheaper_same_batch" else None,
+            )  # fmt: skip
+    right.axhline(1, color="black", lw=0.8)
+    right.set_xticks(range(len(RATIOS)), [name.replace(" ", "\n", 1) for name in RATIOS.values()], fontsize=8)
+    right.set_ylabel(f"times cheaper than {table.reference}")
+    right.set_title("four ratios")
+    handles = dict(zip(*reversed(right.get_legend_handles_labels()), strict=True))
+    right.legend(handles.values(), handles.keys(), fontsize=8)
+    canvas.suptitle(title(table), fontsize=10)
+    return canvas
+
+
+def _interval(metric: Metric | None, form: str) -> str:
+    if metric is None:
+        return "–"
+    if metric.low is None:
+        return f"{metric.value:{form}}"
+    return f"{metric.value:{form}} [{metric.low:{form}}, {metric.high:{form}}]"
+
+
+def _number(metric: Metric | None, form) -> str:
+    return "–" if metric is None else form(metric.value)
+
+
+def _largest(record: Record) -> str:
+    rate = record.metrics.get("images_per_second_largest_batch")
+    if rate is None:
+        return "–"
+    return f"{record.metrics['largest_batch'].value:.0f}: {_interval(rate, '.0f')}"
