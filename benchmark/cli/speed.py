@@ -37,9 +37,7 @@ def command(
     ] = "catlip,clip",
     processes: ProcessesOption = None,
     data: DataOption = [],  # noqa: B006
-    precision: Annotated[
-        str, typer.Option("--precision", help="auto, float32 or bf16; one for all.")
-    ] = "auto",
+    precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bf16.")] = "auto",
     rounds: Annotated[
         int, typer.Option("--rounds", min=5, help="Turns of each; the fastest and the slowest are dropped.")
     ] = 7,
@@ -94,9 +92,8 @@ def command(
         shown = [*words, "--processes", str(world_size())]
         study, machine, seconds = run(plan, report)
         if group.is_first():
-            write_study(
-                folder, Path(geometry).stem, plan, study, machine, shlex.join(shown), started, seconds
-            )
+            made = {"command": shlex.join(shown), "started": started, "seconds": seconds}
+            write_study(folder, Path(geometry).stem, plan, study, machine, **made)
 
     if launched():
         # The first one tells how it goes; who started it shows that.

@@ -76,6 +76,9 @@ def studies(folder: Path, since: str = "") -> list[Table]:
         key = (record.task.name, str(record.task.axes))
         table = found.setdefault(key, Table(record.task.name, record.task.axes, {}))
         table.records[record.backbone.name] = record
+    for table in found.values():
+        order = next(iter(table.records.values())).details["contenders"]
+        table.records = dict(sorted(table.records.items(), key=lambda item: order.index(item[0])))
     if not found:
         raise UserError(f"{folder} holds no measurements: make some with python run_suite.py speed")
     return list(found.values())
@@ -121,9 +124,8 @@ def title(table: Table) -> str:
     """What was measured, on what."""
     axes = table.axes
     many = f"{axes['processes']} process{'' if axes['processes'] == 1 else 'es'}"
-    return (
-        f"{table.geometry} on {axes['device']}, {many}, {axes['batch_size']} images each, {axes['precision']}"
-    )
+    where = f"{table.geometry} on {axes['device']}, {many}"
+    return f"{where}, {axes['batch_size']} images each, {axes['precision']}"
 
 
 def layout(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -155,8 +157,8 @@ def notes(table: Table) -> list[str]:
     details = records[0].details
     found = [
         f"Ratios are {table.reference}'s cost over each one's, per image: above 1 is cheaper. Timed ones are "
-        f"means of {details['rounds']} rounds in turns without the lowest and the highest, with 95 % intervals "
-        "for endless rounds on this machine, as busy as it was.",
+        f"means of {details['rounds']} rounds in turns without the lowest and the highest, with 95 % "
+        "intervals for endless rounds on this machine, as busy as it was.",
     ]
     for name, record in table.records.items():
         if (word := record.details.get("bound")) is None:
@@ -164,12 +166,10 @@ def notes(table: Table) -> list[str]:
         rate = record.details["found"]["loader"]
         waits = "the loader bounds: it is" if word == "loader" else "the step bounds, not the loader:"
         found.append(f"{name} on real pairs: {waits} {rate:,.0f} images/s of each process by itself.")
-    bounded = {
-        name for name, record in table.records.items() if record.details["found"]["bounded_by"] == "time"
-    }
-    if bounded:
+    timed = [name for name, r in table.records.items() if r.details["found"]["bounded_by"] == "time"]
+    if timed:
         found.append(
-            f"Largest batch of {' and '.join(sorted(bounded))}: time was the limit, not memory (a step would take "
+            f"Largest batch of {' and '.join(timed)}: time was the limit, not memory (a step would take "
             "minutes), so that (c) says nothing of memory on this device."
         )
     if energy := details.get("energy"):
@@ -208,12 +208,13 @@ def rows(table: Table) -> list[dict[str, Any]]:
 def plot(table: Table) -> Canvas:
     """Phases of a step, and the ratios with their intervals."""
     canvas, (left, right) = new_canvases(11, 3.6, 2)
-    phased = {name: record for name, record in table.records.items() if record.details["found"]["phases"]}
-    for number, (name, record) in enumerate(phased.items()):
-        found, start = record.details["found"], 0.0
-        parts = found["phases"] | (
-            {"communication": found["communication"]} if found["communication"] else {}
-        )
+    phased = {
+        name: record.details["found"]
+        for name, record in table.records.items()
+        if record.details["found"]["phases"]
+    }
+    for number, found in enumerate(phased.values()):
+        parts, start = found["phases"] | {"communication": found["communication"] or 0.0}, 0.0
         for phase, colour in PHASE_COLOURS.items():
             width = 1e3 * parts.get(phase, 0.0) / table.axes["batch_size"]
             left.barh(number, width, left=start, color=colour, label=phase if number == 0 or width else None)

@@ -29,32 +29,43 @@ class Ratio:
     rounds: int | None = None
 
 
-def ratios(study: Study, name: str, reference: str) -> list[Ratio]:
+def ratios(study: Study, name: str, reference: str, size: int) -> list[Ratio]:
     """All ratios that were measured of a contender, in the order of the tables.
 
-    ``cheaper_flops`` is (a), ``cheaper_same_batch`` (b) and ``cheaper_largest_batch`` (c) on noise, each in
-    its own kind of turns; ``cheaper_real_pairs`` is (b) with the loader. All are per image.
+    ``cheaper_flops`` is (a); ``cheaper_same_batch`` (b) and ``cheaper_largest_batch`` (c) on noise;
+    ``cheaper_real_pairs`` is (b) with the loader; ``cheaper_device_hours`` (d) on devices like those of the
+    study, each at its largest batch where that was measured. All are per image.
+
+    Args:
+        study: what was measured.
+        name, reference: contenders.
+        size: images per process of the same batch.
     """
     own, other = study.found[name], study.found[reference]
     found = []
     if own.flops and other.flops:
         counted = other.flops["total"] / own.flops["total"]
         found.append(Ratio("cheaper_flops", Interval(counted, counted, counted), "counted"))
-    for metric, field in (("cheaper_same_batch", "same"), ("cheaper_real_pairs", "loaded")):
-        found += _timed(metric, getattr(own, field), getattr(other, field))
-    if own.largest_size and other.largest_size:
-        found += _timed("cheaper_largest_batch", own.largest, other.largest, own, other)
+    pairs = {
+        "cheaper_same_batch": ((own.same, size), (other.same, size)),
+        "cheaper_real_pairs": ((own.loaded, size), (other.loaded, size)),
+        "cheaper_largest_batch": ((own.largest, own.largest_size), (other.largest, other.largest_size)),
+    }
+    # Turns pair with those of their own kind alone.
+    both = own.largest and other.largest
+    pairs["cheaper_device_hours"] = pairs["cheaper_largest_batch" if both else "cheaper_same_batch"]
+    for metric, sides in pairs.items():
+        if all(side and side[0] for side in sides):
+            (mine, batch), (theirs, other_batch) = sides
+            scale = batch / other_batch
+            interval = Interval(*(value * scale for value in paired_ratio(theirs.seconds, mine.seconds)[:3]))
+            found.append(Ratio(metric, interval, TURNS, len(mine.seconds)))
     return found
 
 
-def _timed(metric: str, own: Series | None, other: Series | None, *sizes: Found) -> list[Ratio]:
-    if own is None or other is None:
-        return []
-    interval = paired_ratio(other.seconds, own.seconds)
-    if sizes:
-        scale = sizes[0].largest_size / sizes[1].largest_size
-        interval = Interval(*(value * scale for value in interval[:3]))
-    return [Ratio(metric, interval, TURNS, len(own.seconds))]
+def seconds_per_image(series: Series, size: int) -> float:
+    """Of one process."""
+    return trimmed_mean(series.seconds).value / size
 
 
 def images_per_second(series: Series, size: int, processes: int) -> Interval:

@@ -18,7 +18,14 @@ from benchmark.records.schema import (
 )
 from benchmark.records.store import write_record
 from benchmark.speed.contenders import FLOOR, REFERENCE
-from benchmark.speed.ratios import Ratio, bound, images_per_second, joules_per_image, ratios
+from benchmark.speed.ratios import (
+    Ratio,
+    bound,
+    images_per_second,
+    joules_per_image,
+    ratios,
+    seconds_per_image,
+)
 from benchmark.speed.study import Plan, Study
 from benchmark.statistics.interval import Interval
 from common.digest import digest
@@ -99,11 +106,12 @@ def write_study(
             started=started,
             finished=now(),
             primary="images_per_second",
-            metrics=_metrics(study, contender, size, reference),
+            metrics=_metrics(study, contender, size, reference, plan.geometry.samples),
             details={
                 "found": asdict(found),
                 "machine": machine,
                 "reference": reference,
+                "contenders": list(study.found),
                 "rounds": plan.rounds,
                 "seconds_of_a_turn": plan.turn,
                 "memory_budget": study.memory_budget,
@@ -127,7 +135,7 @@ def _objective(contender: str) -> str | None:
     return {FLOOR: None, REFERENCE: "clip"}.get(contender, contender)
 
 
-def _metrics(study: Study, name: str, size: int, reference: str) -> dict[str, Metric]:
+def _metrics(study: Study, name: str, size: int, reference: str, samples: int) -> dict[str, Metric]:
     found = study.found[name]
     metrics: dict[str, Metric] = {}
     for key, series, batch in (
@@ -140,6 +148,10 @@ def _metrics(study: Study, name: str, size: int, reference: str) -> dict[str, Me
             metrics[key] = _timed(rate, "images/s", len(series.seconds))
     if found.same and (joules := joules_per_image(found.same, size, study.processes)):
         metrics["joules_per_image"] = _timed(joules, "J", len(found.same.joules), better=False)
+    if series := found.largest or found.same:
+        batch = found.largest_size if found.largest else size
+        hours = seconds_per_image(series, batch) / 3600 * samples
+        metrics["device_hours"] = Metric(value=hours, unit="h", higher_is_better=False)
     for key, value in (
         ("flops_per_image", found.flops and found.flops["total"]),
         ("peak_memory", found.memory),
@@ -149,7 +161,7 @@ def _metrics(study: Study, name: str, size: int, reference: str) -> dict[str, Me
             unit = {"flops_per_image": "FLOP", "peak_memory": "bytes"}.get(key, "images")
             metrics[key] = Metric(value=value, unit=unit, higher_is_better=key == "largest_batch")
     if name != reference:
-        metrics |= {ratio.metric: _ratio(ratio) for ratio in ratios(study, name, reference)}
+        metrics |= {ratio.metric: _ratio(ratio) for ratio in ratios(study, name, reference, size)}
     return metrics
 
 
