@@ -10,11 +10,34 @@ import gpu_dense
 import gpu_steps
 import pytest
 import torch
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import build_optim_wrapper
+from torch import nn
 
 from common.files import read_json
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parent.parent
+PLAIN = {"optimizer": {"type": "SGD", "lr": 0.1}}
+
+
+class _Plain(nn.Module):
+    """What MMEngine makes a step of, at its least."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def train_step(self, data, wrapper):
+        loss = self.model(data).square().mean()
+        wrapper.update_params(loss)
+        return {"loss": loss}
+
+    def named_parameters(self, *args, **kwargs):
+        return self.model.named_parameters(*args, **kwargs)
+
+    def buffers(self, *args, **kwargs):
+        return self.model.buffers(*args, **kwargs)
 
 
 @pytest.fixture
@@ -23,77 +46,42 @@ def noted():
     return found, lambda key, value: found.__setitem__(key, value)
 
 
-@pytest.mark.parametrize("objective", ["catlip", "clip"])
-def test_speed_is_measured_in_batches_that_double(one_thread, noted, objective):
-    found, note = noted
-    gpu_steps.speed(objective, gpu_steps.MINIATURE, CPU, 1e12, 100.0, note)
-    assert [row["batch_size"] for row in found["steps"]] == [2, 4]
-    for row in found["steps"]:
-        assert row["images_per_second"] == pytest.approx(row["batch_size"] / row["seconds_per_step"])
-        expected = row["images_per_second"] * found["flops_per_image"] / 1e12
-        assert row["mfu"] == pytest.approx(expected) and row["peak_memory_bytes"] > 0
-    # memory was never full, so that nothing is said of what is the most that fits
-    assert found["largest_batch"] is None and found["out_of_memory_at"] is None
-    assert "compiled" not in found
-
-
-def test_nothing_is_made_up_where_the_peak_is_unknown(one_thread, noted):
-    found, note = noted
-    gpu_steps.speed("catlip", gpu_steps.MINIATURE, CPU, None, 100.0, note)
-    assert {row["mfu"] for row in found["steps"]} == {None}
-
-
-def test_the_largest_batch_is_the_last_before_memory_was_full(one_thread, noted, monkeypatch):
-    found, note = noted
-    rate = gpu_steps._rate
-
-    def full_at_four(step, reading, geometry, size, device):
-        if size == 4:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return rate(step, reading, geometry, size, device)
-
-    monkeypatch.setattr(gpu_steps, "_rate", full_at_four)
-    gpu_steps.speed("catlip", gpu_steps.MINIATURE, CPU, None, 100.0, note)
-    assert (found["largest_batch"], found["out_of_memory_at"]) == (2, 4)
-
-    def broken(*arguments):
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-
-    monkeypatch.setattr(gpu_steps, "_rate", broken)
-    with pytest.raises(RuntimeError, match="illegal"):
-        gpu_steps.speed("catlip", gpu_steps.MINIATURE, CPU, None, 100.0, note)
-
-
-def test_the_fastest_batch_is_measured_again_with_compiled_blocks(one_thread, noted, monkeypatch):
+def test_speed_is_that_of_the_speed_command_and_then_compiled(one_thread, noted, monkeypatch):
     import pretraining.train as train
 
     found, note = noted
     compiled = []
     monkeypatch.setattr(train, "compile_blocks", compiled.append)  # what it does has tests of its own
-    geometry = gpu_steps.Geometry(**{**vars(gpu_steps.MINIATURE), "compiled": True})
-    gpu_steps.speed("catlip", geometry, CPU, None, 100.0, note)
-    fastest = max(found["steps"], key=lambda row: row["images_per_second"])
-    assert len(compiled) == 1 and found["compiled"]["batch_size"] == fastest["batch_size"]
+    gpu_steps.speed(gpu_steps.MINIATURE, CPU, 1e12, note)
+    assert found["stage"] == "torch.compile" and len(compiled) == 2
+    for name in ("vit", "catlip", "clip"):
+        row = found[name]["same_batch"]
+        assert row["batch_size"] == 4 and row["peak_memory_bytes"] > 0
+        expected = row["images_per_second"] * found[name]["flops_per_image"] / 1e12
+        assert row["mfu"] == pytest.approx(expected)
+        assert found[name]["phases"]["backward"] > 0
+    assert found["open_clip"]["flops_per_image"] is None and found["open_clip"]["same_batch"]["mfu"] is None
+    assert "times_cheaper_than_clip" not in found["clip"]
+    value, low, high = found["catlip"]["times_cheaper_than_clip"]["cheaper_same_batch"]
+    assert low <= value <= high
+    assert found["compiled"].keys() == {"catlip", "clip"}
 
 
-def test_a_batch_is_as_large_as_time_allows(one_thread, noted):
-    found, note = noted
-    gpu_steps.speed("catlip", gpu_steps.MINIATURE, CPU, None, 0.0, note)
-    assert [row["batch_size"] for row in found["steps"]] == [2] and found["largest_batch"] is None
+def test_nothing_is_made_up_where_the_peak_is_unknown():
+    assert gpu_steps.mfu(10.0, {"total": 1e9}, None) is None
+    assert gpu_steps.mfu(10.0, {"total": 1e9}, 1e11) == pytest.approx(0.1)
 
 
 def test_a_step_is_a_whole_one_of_a_training(one_thread):
-    reading = gpu_steps.RandomReading("clip", gpu_steps.MINIATURE)
-    step = gpu_steps.step_of(gpu_steps.recipe_of("clip", gpu_steps.MINIATURE, "bf16"), reading, CPU)
-    assert step.wrapper.precision == "bf16" and step.wrapper.optimizer.defaults["fused"]
-    before = {name: value.clone() for name, value in step.average.module.state_dict().items()}
+    model = nn.Linear(2, 1)
+    step = gpu_dense.Step(_Plain(model), build_optim_wrapper(model, PLAIN), ExponentialMovingAverage(model))
+    before = step.average.module.weight.clone()
     for _ in range(3):
-        step(reading.batch(2, 32))
-    after = step.average.module.state_dict()
-    assert any(not torch.equal(before[name], after[name]) for name in before)
-    step.model.objective.image_projection.data.fill_(float("nan"))
+        step(torch.ones(4, 2))
+    assert not torch.equal(before, step.average.module.weight)
+    model.weight.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError):
-        step(reading.batch(2, 32))
+        step(torch.ones(4, 2))
 
 
 def test_float32_is_compared_and_a_device_that_is_wrong_found_out(one_thread, noted, monkeypatch):
@@ -197,8 +185,26 @@ def test_a_part_that_fails_leaves_the_others_alone(tmp_path, monkeypatch, capsys
     written = read_json(out)
     assert written["failed"] == ["float32"] and list(written["parts"]) == list(gpu_check.BUDGETS)
     assert written["command"].startswith("python tests/performance/gpu_check.py")
-    assert "6 of 7 parts" in capsys.readouterr().out
-    assert gpu_check.main([str(out), "--device", "cpu", "--only", "smoke", "clip"]) == 0
+    assert "5 of 6 parts" in capsys.readouterr().out
+    assert gpu_check.main([str(out), "--device", "cpu", "--only", "smoke", "speed"]) == 0
+
+
+def test_parts_that_are_left_out_keep_what_was_found_on_the_same_card(tmp_path, monkeypatch):
+    card, found = ["A"], []
+
+    def one(command, out, seconds):
+        found.append(command[command.index("--part") + 1])
+        return {"error": None, "seconds": 1.0, "device": card[0], "torch": "2", "turn": len(found)}
+
+    monkeypatch.setattr(gpu_check, "in_its_own_process", one)
+    out = tmp_path / "out.json"
+    gpu_check.main([str(out), "--device", "cpu"])
+    gpu_check.main([str(out), "--device", "cpu", "--only", "speed"])
+    turns = {name: part["turn"] for name, part in read_json(out)["parts"].items()}
+    assert turns == {"machine": 7, "float32": 2, "speed": 8, "mask_rcnn": 4, "deeplabv3": 5, "smoke": 6}
+    card[0] = "B"
+    gpu_check.main([str(out), "--device", "cpu", "--only", "smoke"])
+    assert list(read_json(out)["parts"]) == ["machine", "smoke"]
 
 
 @pytest.mark.parametrize(
@@ -236,8 +242,8 @@ def test_a_child_keeps_what_it_found_before_it_failed(tmp_path, monkeypatch):
         raise ValueError("broken.\nAnd more of it")
 
     monkeypatch.setattr(gpu_check, "run_part", fails)
-    assert gpu_check.child("clip", True, CPU, 1.0, tmp_path / "clip.json") == 1
-    assert read_json(tmp_path / "clip.json") == {"x": 1, "error": "ValueError: broken"}
+    assert gpu_check.child("speed", True, CPU, 1.0, tmp_path / "speed.json") == 1
+    assert read_json(tmp_path / "speed.json") == {"x": 1, "error": "ValueError: broken"}
 
 
 def test_without_a_gpu_one_line_says_so(tmp_path, monkeypatch, capsys):

@@ -237,7 +237,12 @@ def normalised(batch: ImageTextBatch) -> ImageTextBatch:
 
 
 def contender_of(
-    name: str, geometry: Geometry, device: torch.device, precision: str, batch_size: int
+    name: str,
+    geometry: Geometry,
+    device: torch.device,
+    precision: str,
+    batch_size: int,
+    compile: bool = False,
 ) -> tuple[Contender, ImageTextBatch]:
     """A contender, and a batch of noise for it in the CPU's memory.
 
@@ -247,6 +252,7 @@ def contender_of(
         device: where to train.
         precision: ``float32`` or ``bf16``.
         batch_size: images per process and step.
+        compile: the ViT's blocks; OpenCLIP's are left as they are.
 
     Raises:
         UserError: there is no such objective.
@@ -255,7 +261,7 @@ def contender_of(
         batch = noise(reading_of("clip", geometry), batch_size, geometry.image_size)
         return OpenCLIP(geometry, precision, device), normalised(batch)
     reading = reading_of(name, geometry)
-    recipe = recipe_of(name, geometry, batch_size, precision)
+    recipe = recipe_of(name, geometry, batch_size, precision, compile)
     return Training(name, recipe, reading, device), noise(reading, batch_size, geometry.image_size)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from common.machine import available_memory, cores, processor, software, world_s
 from common.progress import Report, silent
 from common.training import group
 from pretraining.cost import flops_per_image
+from pretraining.data.prefetch import batches_on
 from pretraining.objectives.base import ImageTextBatch
 from pretraining.train import train_loader
 
@@ -175,7 +176,7 @@ def _same_batch(
         found = study.found[name]
         found.parameters = sum(parameter.numel() for parameter in contender.model.parameters())
         found.memory = max(group.gather(step_memory(contender, batch, device)))
-        contenders[name], steps[name] = (contender, batch), steps_of(contender, repeat(batch), device)
+        contenders[name], steps[name] = (contender, batch), steps_of(contender, again(batch, device), device)
     turns = take_turns(steps, plan.rounds, plan.turn, report, f"turns of {size} images each", meter=meter)
     for name, series in turns.items():
         study.found[name].same = series
@@ -202,7 +203,7 @@ def _largest_batch(
     steps = {}
     for name, size in sizes.items():
         contender, batch = contender_of(name, plan.geometry, device, study.precision, size)
-        steps[name] = steps_of(contender, repeat(batch), device, alone=True)
+        steps[name] = steps_of(contender, again(batch, device), device, alone=True)
     for name, series in take_turns(
         steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter
     ).items():
@@ -245,14 +246,14 @@ def steps_of(
 
     Args:
         contender: whose steps.
-        batches: in the CPU's memory, or where a loader has put them.
-        device: that the steps are made on; batches are copied there, as part of the step.
+        batches: on the device; getting them there is part of the step.
+        device: that the steps are made on.
         alone: give the memory of a turn back at its end: another needs all of it.
     """
     source = iter(batches)
 
     def steps(count: int) -> None:
-        contender.train(next(source).to(device) for _ in range(count))
+        contender.train(islice(source, count))
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
@@ -261,6 +262,13 @@ def steps_of(
         _free()
 
     return steps_and_free if alone and device.type == "cuda" else steps
+
+
+def again(batch: ImageTextBatch, device: torch.device) -> Iterator[ImageTextBatch]:
+    """A batch of the CPU's memory over and over, handed on as a loader's are: ahead of the step."""
+    if device.type == "cuda":
+        batch = batch.pin_memory()
+    return batches_on(repeat(batch), 1, device)
 
 
 def _count(found: Found, name: str, geometry: Geometry, size: int) -> None:
@@ -273,11 +281,11 @@ def _phases(found: Found, training: Training, batch: ImageTextBatch, device: tor
     """Time the phases of some steps, with and without sharing gradients."""
 
     def phases(shared: bool) -> dict[str, float]:
-        timeline = Timeline(device)
+        timeline, source = Timeline(device), again(batch, device)
         with watched(training, timeline):
             for _ in range(_PHASED):
                 timeline.begin("data")
-                here = batch.to(device)
+                here = next(source)
                 if shared:
                     training.step(here)
                 else:

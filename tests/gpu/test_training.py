@@ -1,5 +1,6 @@
 """What a CPU cannot tell of training on a GPU; skipped where there is none (`make gpu-check`)."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from dense_data import SMALL_SEGMENTOR, write_ade20k
 from recipes import CATLIP
 from safetensors.torch import load_file
 
+from benchmark.speed.contenders import contender_of
+from benchmark.speed.study import run
 from benchmark.tasks.base import TaskContext
 from common.configs import read_config
 from pretraining.data.augment import train_transform
@@ -39,15 +42,22 @@ def test_float32_steps_are_the_cpus(objective):
 
 def test_a_step_is_fused_in_bf16_with_the_stem_channels_last():
     geometry, device = gpu_steps.MINIATURE, torch.device("cuda")
-    reading = gpu_steps.RandomReading("catlip", geometry)
-    step = gpu_steps.step_of(gpu_steps.recipe_of("catlip", geometry, "auto"), reading, device)
-    trunk = step.model.vit.trunk
-    assert step.wrapper.optimizer.defaults["fused"] and {block.attn.fused_attn for block in trunk.blocks} == {
-        True
-    }
+    training, batch = contender_of("catlip", geometry, device, "bf16", 2)
+    trunk = training.model.vit.trunk
+    assert training.wrapper.optimizer.defaults["fused"] and len(training.wrapper.optimizer.param_groups) == 2
+    assert {block.attn.fused_attn for block in trunk.blocks} == {True}
     assert trunk.patch_embed.conv1.weight.is_contiguous(memory_format=torch.channels_last)
-    batch = reading.batch(2, geometry.image_size)
-    assert all(step(batch) > 0 for _ in range(3))
+    assert all(training.step(batch.to(device))["loss"] > 0 for _ in range(3))
+
+
+def test_a_study_of_speed_uses_the_gpu():
+    plan = gpu_steps.plan_of(gpu_steps.MINIATURE, torch.device("cuda"))
+    plan = replace(plan, batch_size=8, largest=False, turn=0.01)
+    study, machine, _ = run(plan)
+    assert machine["device"] == torch.cuda.get_device_name() and study.precision == "bf16"
+    for name, found in study.found.items():
+        assert 0 < found.memory < 1 << 30 and len(found.same.seconds) == 5, name
+    assert study.found["clip"].phases["text tower"] > 0
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -3,10 +3,11 @@
     python tests/performance/gpu_check.py [results/gpu_check.json]      # or: make gpu-check
 
 Parts, each a process of its own with its own share of the time, so that one that fails or hangs spoils no
-other: the machine; the smoke suite; float32 against the CPU; training steps of ViT-B/16 under CatLIP and CLIP
-in bf16 (images per second, MFU, memory, the largest batch of those doubled, torch.compile); an iteration of
-Mask R-CNN and one of DeepLabv3 at the paper's size. The file is written after every part. Exit code 1: a part
-failed (its ``error`` says why); 2: there is no GPU.
+other: the machine; float32 against the CPU; training steps of ViT-B/16 in bf16 under CatLIP and CLIP, of the
+bare ViT and of OpenCLIP's own (images per second, MFU, memory, largest batch, phases, torch.compile); an
+iteration of Mask R-CNN and one of DeepLabv3 at the paper's size; the smoke suite. The file is written after
+every part; those that ``--only`` leaves out keep what an earlier call found, if it was on the same card. Exit
+code 1: a part failed (its ``error`` says why); 2: there is no GPU.
 """
 
 from __future__ import annotations
@@ -41,12 +42,11 @@ LIMIT = 480
 """Seconds that all parts may take together."""
 BUDGETS = {
     "machine": 15,
-    "smoke": 190,
     "float32": 35,
-    "catlip": 80,
-    "clip": 80,
-    "mask_rcnn": 35,
+    "speed": 155,
+    "mask_rcnn": 40,
     "deeplabv3": 35,
+    "smoke": 190,
 }
 """Seconds that each part may take."""
 TARGET = {"card": "H100", "model": "ViT-B/16 at 224 px", "mfu": 0.4, "images_per_second": 3750}
@@ -99,7 +99,10 @@ def smoke(results: Path, seconds: float, note: Note, command: list[str] | None =
     Raises:
         RuntimeError: it failed; the message is its last line.
     """
-    command = command or [sys.executable, "run_suite.py", "--suite", "smoke", "--results", str(results)]
+    # Its cells are small beside the time that their processes take to start.
+    jobs = ["--jobs", str(min(4, cores()))]
+    own = [sys.executable, "run_suite.py", "--suite", "smoke", "--results", str(results), *jobs]
+    command = command or own
     printed = results.with_suffix(".log")
     begin, code = time.perf_counter(), None
     # Into a file, because a pipe is held open by whatever the suite has started.
@@ -159,13 +162,10 @@ def run_part(
     geometry = gpu_steps.MINIATURE if quick else gpu_steps.PAPER
     if name == "float32":
         gpu_steps.compare_float32(geometry, device, note)
-    elif name in gpu_dense.DENSE:
-        gpu_dense.iteration(name, quick, device, note)
+    elif name == "speed":
+        gpu_steps.speed(geometry, device, machine(device)["peak_bf16_flops"], note)
     else:
-        torch.backends.cudnn.benchmark = True  # as pre-training has it
-        peak = machine(device)["peak_bf16_flops"]
-        # Of the share, starting and importing have taken some.
-        gpu_steps.speed(name, geometry, device, peak, deadline - time.time(), note)
+        gpu_dense.iteration(name, quick, device, note)
 
 
 def child(name: str, quick: bool, device: torch.device, deadline: float, out: Path) -> int:
@@ -232,7 +232,9 @@ def check(parts: list[str], options: list[str], out: Path, facts: dict[str, Any]
         The exit code: 1 if a part failed.
     """
     begin = time.perf_counter()
+    earlier = (read_json(out) or {}).get("parts", {})
     found: dict[str, dict[str, Any]] = {}
+    parts = list(dict.fromkeys(["machine", *parts]))  # which says whose figures an earlier file holds
     for number, name in enumerate(parts, 1):
         print(f"[{number}/{len(parts)}] {name} (at most {BUDGETS[name]} s)", flush=True)
         seconds = min(BUDGETS[name], max(1.0, LIMIT - 10 - (time.perf_counter() - begin)))
@@ -240,12 +242,22 @@ def check(parts: list[str], options: list[str], out: Path, facts: dict[str, Any]
             kept = Path(scratch) / f"{name}.json"
             words = ["--part", name, "--deadline", str(time.time() + seconds), *options, str(kept)]
             found[name] = in_its_own_process([sys.executable, __file__, *words], kept, seconds)
-        failed = [name for name, part in found.items() if part["error"]]
+        found[name] = {"date": now(), **found[name]}
+        before, here = earlier.get("machine", {}), found["machine"]
+        same = all(before.get(key) == here.get(key) for key in ("device", "torch"))
+        others = {key: value for key, value in earlier.items() if key in BUDGETS and same}
+        written = {key: {**others, **found}[key] for key in BUDGETS if key in others or key in found}
+        failed = [key for key, part in written.items() if part["error"]]
         took = round(time.perf_counter() - begin, 1)
-        write_json(out, {**facts, "seconds": took, "failed": failed, "parts": found})
+        write_json(out, {**facts, "seconds": took, "failed": failed, "parts": written})
         print(f"    {found[name]['error'] or 'done'}, {found[name]['seconds']} s", flush=True)
-    print(f"{out}: {len(parts) - len(failed)} of {len(parts)} parts are done", flush=True)
-    return 1 if failed else 0
+    print(f"{out}: {len(written) - len(failed)} of {len(written)} parts are done", flush=True)
+    return 1 if any(part["error"] for part in found.values()) else 0
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -268,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = ["--device", given.device, *(["--quick"] if given.quick else [])]
     # Nothing of the machine is asked here: what this process held on the GPU would be missed by the parts.
     facts = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": now(),
         "command": shlex.join(["python", "tests/performance/gpu_check.py", *(arguments or sys.argv[1:])]),
         "miniature": given.quick,
         "target": TARGET,

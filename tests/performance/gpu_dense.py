@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
 import torch
 from dense_batches import detection_batch, segmentation_batch
-from gpu_steps import Note, Step
+from gpu_steps import Note
 from mmengine.config import Config
 from mmengine.model import ExponentialMovingAverage
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
+from torch import nn
+
+from common.machine import forget_peak_memory, peak_memory_bytes
 
 CONFIGS = Path(__file__).parents[2] / "task_configs"
+
+
+class Step:
+    """One step as a training has it: forward, backward, optimizer, moving average, a look at the loss."""
+
+    def __init__(self, model: nn.Module, wrapper: OptimWrapper, average: ExponentialMovingAverage) -> None:
+        self.model = model.train()
+        self.wrapper = wrapper
+        self.average = average
+
+    def __call__(self, batch: Any) -> float:
+        """The loss of the batch; the device has done the step when it is known.
+
+        Raises:
+            FloatingPointError: it is not finite.
+        """
+        outputs = self.model.train_step(batch, self.wrapper)
+        self.average.update_parameters(self.model)
+        loss = outputs["loss"].item()
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss}")
+        return loss
+
+    def timed(self, batches: Iterator[Any], warmup: int, steps: int, device: torch.device) -> dict[str, Any]:
+        """Seconds per step and the most memory (bytes, warming up included)."""
+        forget_peak_memory(device)
+        begin = time.perf_counter()
+        for batch in islice(batches, warmup):
+            self(batch)
+        warm = time.perf_counter()
+        for batch in islice(batches, steps):
+            self(batch)
+        return {
+            "seconds_warming_up": warm - begin,
+            "seconds_per_step": (time.perf_counter() - warm) / steps,
+            "peak_memory_bytes": peak_memory_bytes(device),
+        }
 
 
 @dataclass(frozen=True)

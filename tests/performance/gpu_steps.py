@@ -1,264 +1,110 @@
-"""Pre-training steps on random batches, as a training makes them: speed, memory, and whether a GPU computes
-what a CPU does. Parts of gpu_check.py."""
+"""Pre-training steps on a GPU: whether it computes what a CPU does, and how fast. Parts of gpu_check.py."""
 
 from __future__ import annotations
 
 import gc
 import math
-import time
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice, repeat
+from dataclasses import replace
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper, build_optim_wrapper
-from torch import Tensor, nn
+from torch import Tensor
 
-from common.machine import forget_peak_memory, peak_memory_bytes
-from common.training.average import FusedMovingAverage
-from pretraining import optimizer
-from pretraining.cost import flops_per_image
-from pretraining.data.prefetch import batches_on
-from pretraining.data.readings import Reading
-from pretraining.model import ImageTextModel
-from pretraining.objectives import load_objective
-from pretraining.objectives.base import ImageTextBatch
-from pretraining.recipe import Optimizer, Recipe
-from pretraining.train import build_model
+from benchmark.speed.contenders import contender_of, model_of, noise, reading_of, recipe_of
+from benchmark.speed.geometry import Geometry, load_geometry
+from benchmark.speed.measure import take_turns
+from benchmark.speed.ratios import images_per_second, ratios
+from benchmark.speed.study import Plan, Study, again, run, steps_of
 
-LABELS = 4
-"""Synsets per caption."""
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-3
 """Relative differences between two devices in float32 that are put down to the order of sums. The gradient's
 is that of the norms, over all parameters. A wrong kernel, or TF32's 10 bits, is far beyond."""
-_END_OF_TEXT = 49_407  # the last of OpenCLIP's BPE tokens
-_COMPILING = 35.0
-"""Seconds to keep for the measurement with torch.compile."""
+COMPARED = 4
+"""Images of the comparison with the CPU."""
 
 Note = Callable[[str, Any], None]
 """Told of each figure as soon as there is one."""
 
-
-@dataclass(frozen=True)
-class Geometry:
-    """What is measured; the defaults are the paper's ViT-B/16.
-
-    Attributes:
-        architecture: a key of `backbones.architectures.ARCHITECTURES`.
-        image_size: pixels per side.
-        classes: of CatLIP: the synsets that CoreNet keeps (METHODOLOGY.md, "Vocabulary").
-        text: options of CLIP.
-        compared_batch: images of the comparison with the CPU.
-        first_batch, last_batch: images per step to begin with, and never to exceed, in doubling them.
-        warmup, steps: steps before the clock is started, and those that it counts.
-        compiled: measure torch.compile, too.
-    """
-
-    architecture: str = "vit_base_conv16"
-    image_size: int = 224
-    classes: int = 24_320
-    text: dict[str, int] = field(default_factory=dict)
-    compared_batch: int = 4
-    first_batch: int = 128
-    last_batch: int = 16_384
-    warmup: int = 3
-    steps: int = 10
-    compiled: bool = True
-
-
-PAPER = Geometry()
+PAPER = load_geometry("vit_b16")
 MINIATURE = Geometry(
     architecture="vit_nano_conv16",
     image_size=32,
     classes=50,
-    text={"embed_dim": 8, "text_width": 8, "text_layers": 1, "text_heads": 1, "context_length": 8},
-    compared_batch=2,
-    first_batch=2,
-    last_batch=4,
-    warmup=1,
-    steps=2,
-    compiled=False,
+    objectives={
+        "catlip": {},
+        "clip": {"embed_dim": 8, "text_width": 8, "text_layers": 1, "text_heads": 1, "context_length": 8},
+    },
+    batch_size=4,
+    samples=1000,
 )
 
 
-class RandomReading(Reading):
-    """What would be read of pairs whose captions say anything: BPE tokens, or a few labels each."""
-
-    blank = None
-
-    def __init__(self, objective: str, geometry: Geometry) -> None:
-        self.objective = objective
-        self.classes = geometry.classes
-        self.length = geometry.text.get("context_length", 77)
-        counts = [10**7 // rank for rank in range(1, geometry.classes + 1)]  # Zipf's law
-        self.found = {"class_counts": counts, "num_captions": 10**8} if objective == "catlip" else {}
-
-    def collate(self, items: list[None]) -> dict[str, Any]:
-        if self.objective == "clip":
-            text = torch.randint(1, _END_OF_TEXT, (len(items), self.length))
-            text[:, -1] = _END_OF_TEXT
-            return {"text": text}
-        return {
-            "label_rows": torch.arange(len(items)).repeat_interleave(LABELS),
-            "label_classes": torch.randint(self.classes, (LABELS * len(items),)),
-        }
-
-    def batch(self, size: int, image_size: int) -> ImageTextBatch:
-        """A batch of noise, as a loader would hand it on."""
-        images = torch.randint(256, (size, 3, image_size, image_size), dtype=torch.uint8)
-        return ImageTextBatch(images, [""] * size, **self.collate([None] * size))
+def plan_of(geometry: Geometry, device: torch.device) -> Plan:
+    """What is measured of speed: little on a CPU, which only shows that it can be."""
+    gpu = device.type == "cuda"
+    size = 256 if gpu else geometry.batch_size
+    plan = Plan(geometry, ("catlip", "clip"), size, largest=gpu, precision="bf16", rounds=5)
+    return replace(plan, turn=1.0 if gpu else 0.01)
 
 
-class Step:
-    """One step as a training has it: forward, backward, optimizer, moving average, a look at the loss."""
-
-    def __init__(self, model: nn.Module, wrapper: OptimWrapper, average: FusedMovingAverage) -> None:
-        self.model = model.train()
-        self.wrapper = wrapper
-        self.average = average
-
-    def __call__(self, batch: Any) -> float:
-        """The loss of the batch; the device has done the step when it is known.
-
-        Raises:
-            FloatingPointError: it is not finite.
-        """
-        outputs = self.model.train_step(batch, self.wrapper)
-        self.average.update_parameters(self.model)
-        loss = outputs["loss"].item()
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss}")
-        return loss
-
-    def timed(self, batches: Iterator[Any], warmup: int, steps: int, device: torch.device) -> dict[str, Any]:
-        """Seconds per step and the most memory (bytes, warming up included)."""
-        forget_peak_memory(device)
-        begin = time.perf_counter()
-        for batch in islice(batches, warmup):
-            self(batch)
-        warm = time.perf_counter()
-        for batch in islice(batches, steps):
-            self(batch)
-        return {
-            "seconds_warming_up": warm - begin,
-            "seconds_per_step": (time.perf_counter() - warm) / steps,
-            "peak_memory_bytes": peak_memory_bytes(device),
-        }
-
-
-def recipe_of(objective: str, geometry: Geometry, precision: str, compile: bool = False) -> Recipe:
-    """The recipe that is measured; its learning rate keeps noise from blowing the weights up."""
-    options = geometry.text if objective == "clip" else {}
-    return Recipe(
-        objective={"type": objective, **options},
-        optimizer=Optimizer(lr=1e-5),
-        architecture=geometry.architecture,
-        image_size=geometry.image_size,
-        samples=geometry.first_batch,
-        batch_size=geometry.first_batch,
-        precision=precision,
-        compile=compile,
-    )
-
-
-def model_of(recipe: Recipe, reading: RandomReading) -> ImageTextModel:
-    """The recipe's model on the CPU, the same at every call."""
-    torch.manual_seed(0)
-    options = {key: value for key, value in recipe.objective.items() if key != "type"}
-    return build_model(recipe, load_objective(recipe.objective["type"]), options | reading.found)
-
-
-def step_of(recipe: Recipe, reading: RandomReading, device: torch.device) -> Step:
-    """A training's step of the recipe."""
-    model = model_of(recipe, reading).to(device)
-    wrapper = build_optim_wrapper(model, optimizer.optim_wrapper(recipe, model))
-    return Step(model, wrapper, FusedMovingAverage(model, momentum=recipe.ema_momentum))
-
-
-def speed(
-    objective: str,
-    geometry: Geometry,
-    device: torch.device,
-    peak: float | None,
-    seconds: float,
-    note: Note,
-) -> None:
-    """How fast an objective trains in bf16, in batches that double until memory is full.
+def speed(geometry: Geometry, device: torch.device, peak: float | None, note: Note) -> None:
+    """How fast objectives train in bf16: what ``python run_suite.py speed`` measures, and torch.compile.
 
     Args:
-        objective: ``catlip`` or ``clip``.
         geometry: what is measured.
         device: where.
         peak: FLOPs per second that the device has at most in bf16; None where nobody knows.
-        seconds: the time there is; what will not fit into it is left out, and so it says.
-        note: told ``flops_per_image``, ``steps`` (a row per batch size), ``out_of_memory_at`` and
-            ``largest_batch`` (None where memory was never full), and ``compiled``: the fastest batch again,
-            with torch.compile.
+        note: told each contender's figures under its name, and the compiled objectives' as ``compiled``.
     """
-    deadline = time.perf_counter() + seconds
-    reading = RandomReading(objective, geometry)
-    recipe = recipe_of(objective, geometry, "bf16")
-    step = step_of(recipe, reading, device)
-    share = min(geometry.first_batch, 32)  # as a training counts them
-    flops = flops_per_image(step.model, reading, geometry.image_size, share)["total"]
-    note("flops_per_image", flops)
-
-    def measured(step: Step, size: int) -> dict[str, Any] | None:
-        found = _unless_memory_is_full(lambda: _rate(step, reading, geometry, size, device))
-        if found is not None:
-            rate = found["images_per_second"]
-            found["mfu"] = rate * flops / peak if peak else None
-        return found
-
-    rows: list[dict[str, Any]] = []
-    size, full = geometry.first_batch, None
-    while size <= geometry.last_batch:
-        begin = time.perf_counter()
-        if (row := measured(step, size)) is None:
-            full = size
-            break
-        rows.append(row)
-        note("steps", rows)
-        took = time.perf_counter() - begin
-        size *= 2
-        if time.perf_counter() + 2 * took > deadline - (_COMPILING if geometry.compiled else 0):
-            break
-    note("out_of_memory_at", full)
-    note("largest_batch", rows[-1]["batch_size"] if rows and full else None)
-    if not rows:
-        raise MemoryError(f"a batch of {geometry.first_batch} does not fit")
-    del step
-    _free()
-    if geometry.compiled:
-        fastest = max(rows, key=lambda row: row["images_per_second"])["batch_size"]
-        compiled = step_of(recipe.model_copy(update={"compile": True}), reading, device)
-        note("compiled", measured(compiled, fastest))
+    plan = plan_of(geometry, device)
+    study, _, _ = run(plan, lambda stage, *_, **__: note("stage", stage))
+    for name in study.found:
+        note(name, figures(study, name, plan.batch_size, peak))
+    note("stage", "torch.compile")
+    compiled = {}
+    for name in plan.objectives:
+        found = study.found[name]
+        size = found.largest_size or plan.batch_size
+        contender, batch = contender_of(name, geometry, device, study.precision, size, compile=True)
+        series = take_turns({name: steps_of(contender, again(batch, device), device)}, 5, plan.turn)[name]
+        rate = images_per_second(series, size, 1).value
+        compiled[name] = {"batch_size": size, "images_per_second": rate, "mfu": mfu(rate, found.flops, peak)}
+        note("compiled", compiled)
+        del contender
+        _free()
 
 
-def _rate(
-    step: Step, reading: RandomReading, geometry: Geometry, size: int, device: torch.device
-) -> dict[str, Any]:
-    batch = reading.batch(size, geometry.image_size)
-    if device.type == "cuda":
-        batch = batch.pin_memory()
-    batches = batches_on(repeat(batch), 1, device)
-    found = step.timed(batches, geometry.warmup, geometry.steps, device)
-    return {"batch_size": size, "images_per_second": size / found["seconds_per_step"], **found}
+def figures(study: Study, name: str, size: int, peak: float | None) -> dict[str, Any]:
+    """What was found of a contender, in numbers that are read."""
+    found = study.found[name]
+    kept: dict[str, Any] = {"flops_per_image": found.flops and found.flops["total"]}
+    for key, series, batch, memory in (
+        ("same_batch", found.same, size, found.memory),
+        ("largest_batch", found.largest, found.largest_size, found.largest_memory),
+    ):
+        if series is not None:
+            rate = images_per_second(series, batch, study.processes)
+            kept[key] = {
+                "batch_size": batch,
+                "images_per_second": rate.value,
+                "interval": [rate.low, rate.high],
+                "mfu": mfu(rate.value, found.flops, peak),
+                "peak_memory_bytes": memory,
+            }
+    kept["phases"] = {phase: seconds / size for phase, seconds in found.phases.items()}
+    if name != "clip":
+        kept["times_cheaper_than_clip"] = {
+            ratio.metric: list(ratio.interval[:3]) for ratio in ratios(study, name, "clip", size)
+        }
+    return kept
 
 
-def _unless_memory_is_full(action: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """What it returns; None where the GPU's memory does not suffice for it."""
-    try:
-        return action()
-    except (
-        RuntimeError
-    ) as error:  # torch.OutOfMemoryError is one; libraries that find no room raise plain ones
-        if not isinstance(error, torch.OutOfMemoryError) and "ALLOC_FAILED" not in str(error):
-            raise
-    _free()  # not before here: the exception held what the step had computed
-    return None
+def mfu(rate: float, flops: dict[str, float] | None, peak: float | None) -> float | None:
+    """Share of the device's peak that a training's arithmetic takes; None where one of them is not known."""
+    return rate * flops["total"] / peak if flops and peak else None
 
 
 def _free() -> None:
@@ -283,9 +129,10 @@ def without_tf32() -> Iterator[None]:
 
 def gradients(objective: str, geometry: Geometry, device: torch.device) -> tuple[float, dict[str, Tensor]]:
     """Loss and gradients (by the parameter's name, on the CPU) of one batch in float32, the same anywhere."""
-    reading = RandomReading(objective, geometry)
-    model = model_of(recipe_of(objective, geometry, "float32"), reading).to(device).train()
-    batch = reading.batch(geometry.compared_batch, geometry.image_size).to(device)
+    reading = reading_of(objective, geometry)
+    model = model_of(recipe_of(objective, geometry, COMPARED, "float32"), reading).to(device).train()
+    random.seed(0)
+    batch = noise(reading, COMPARED, geometry.image_size).to(device)
     with without_tf32():
         loss = model(batch)["loss"]
         loss.backward()
