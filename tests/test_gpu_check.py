@@ -46,14 +46,9 @@ def noted():
     return found, lambda key, value: found.__setitem__(key, value)
 
 
-def test_speed_is_that_of_the_speed_command_and_then_compiled(one_thread, noted, monkeypatch):
-    import pretraining.train as train
-
+def test_speed_is_what_the_speed_command_measures(one_thread, noted):
     found, note = noted
-    compiled = []
-    monkeypatch.setattr(train, "compile_blocks", compiled.append)  # what it does has tests of its own
     gpu_steps.speed(gpu_steps.MINIATURE, CPU, 1e12, note)
-    assert found["stage"] == "torch.compile" and len(compiled) == 2
     for name in ("vit", "catlip", "clip"):
         row = found[name]["same_batch"]
         assert row["batch_size"] == 4 and row["peak_memory_bytes"] > 0
@@ -64,7 +59,17 @@ def test_speed_is_that_of_the_speed_command_and_then_compiled(one_thread, noted,
     assert "times_cheaper_than_clip" not in found["clip"]
     value, low, high = found["catlip"]["times_cheaper_than_clip"]["cheaper_same_batch"]
     assert low <= value <= high
-    assert found["compiled"].keys() == {"catlip", "clip"}
+
+
+def test_steps_are_measured_with_compiled_blocks(one_thread, noted, monkeypatch):
+    import pretraining.train as train
+
+    found, note = noted
+    compiled = []
+    monkeypatch.setattr(train, "compile_blocks", compiled.append)  # what it does has tests of its own
+    gpu_steps.compiled(gpu_steps.MINIATURE, CPU, 1e12, note)
+    assert len(compiled) == 2
+    assert all(found[name]["batch_size"] == 16 and found[name]["mfu"] > 0 for name in ("catlip", "clip"))
 
 
 def test_nothing_is_made_up_where_the_peak_is_unknown():
@@ -185,7 +190,7 @@ def test_a_part_that_fails_leaves_the_others_alone(tmp_path, monkeypatch, capsys
     written = read_json(out)
     assert written["failed"] == ["float32"] and list(written["parts"]) == list(gpu_check.BUDGETS)
     assert written["command"].startswith("python tests/performance/gpu_check.py")
-    assert "5 of 6 parts" in capsys.readouterr().out
+    assert "6 of 7 parts" in capsys.readouterr().out
     assert gpu_check.main([str(out), "--device", "cpu", "--only", "smoke", "speed"]) == 0
 
 
@@ -201,7 +206,8 @@ def test_parts_that_are_left_out_keep_what_was_found_on_the_same_card(tmp_path, 
     gpu_check.main([str(out), "--device", "cpu"])
     gpu_check.main([str(out), "--device", "cpu", "--only", "speed"])
     turns = {name: part["turn"] for name, part in read_json(out)["parts"].items()}
-    assert turns == {"machine": 7, "float32": 2, "speed": 8, "mask_rcnn": 4, "deeplabv3": 5, "smoke": 6}
+    kept = {"float32": 2, "mask_rcnn": 4, "deeplabv3": 5, "smoke": 6, "compiled": 7}
+    assert turns == {"machine": 8, "speed": 9, **kept}
     card[0] = "B"
     gpu_check.main([str(out), "--device", "cpu", "--only", "smoke"])
     assert list(read_json(out)["parts"]) == ["machine", "smoke"]

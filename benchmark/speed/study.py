@@ -165,7 +165,7 @@ def _same_batch(
     for name in names:
         report(f"counting operations of {name}")
         if name != REFERENCE:
-            _count(study.found[name], name, plan.geometry, size)
+            study.found[name].flops = counted(name, plan.geometry, size)
     if plan.batch_size is None:
         return
     contenders, steps = {}, {}
@@ -190,19 +190,23 @@ def _largest_batch(
     plan: Plan, study: Study, device: torch.device, meter: Meter | None, report: Report
 ) -> None:
     """Turns of each objective at its own largest batch."""
-    sizes = {}
-    for name in plan.objectives:
+    _free()  # whatever an earlier part has left
+    contenders = {
+        name: contender_of(name, plan.geometry, device, study.precision, 2) for name in plan.objectives
+    }
+    for contender, batch in contenders.values():
+        contender.train([batch.to(device)])  # gradients and the optimizer's state are there from now on
+    steps = {}
+    for name, (contender, _) in contenders.items():
         report(f"largest batch of {name}")
         found = study.found[name]
-        fit = _fitting(name, plan.geometry, study.precision, device)
+        others = sum(other.state_bytes() for other, _ in contenders.values() if other is not contender)
+        fit = _fitting(contender, plan.geometry, device, others if device.type == "cuda" else 0)
         first, most = min(8, plan.geometry.batch_size), _longest(plan, study)
-        size, found.largest_memory = largest_batch(fit, first, study.memory_budget, most=most)
+        budget = study.memory_budget - others
+        size, found.largest_memory = largest_batch(fit, first, budget, most=most)
         found.largest_size, found.bounded_by = size, "time" if size + first // 8 >= most else "memory"
-        sizes[name] = found.largest_size
-        _free()
-    steps = {}
-    for name, size in sizes.items():
-        contender, batch = contender_of(name, plan.geometry, device, study.precision, size)
+        batch = noise(reading_of(name, plan.geometry), size, plan.geometry.image_size)
         steps[name] = steps_of(contender, again(batch, device), device, alone=True)
     for name, series in take_turns(
         steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter
@@ -271,10 +275,11 @@ def again(batch: ImageTextBatch, device: torch.device) -> Iterator[ImageTextBatc
     return batches_on(repeat(batch), 1, device)
 
 
-def _count(found: Found, name: str, geometry: Geometry, size: int) -> None:
+def counted(name: str, geometry: Geometry, size: int) -> dict[str, float]:
+    """FLOPs per image of an objective's step (`pretraining.cost.flops_per_image`)."""
     reading = reading_of(name, geometry)
     model = model_of(recipe_of(name, geometry, size), reading)
-    found.flops = flops_per_image(model, reading, geometry.image_size, size)
+    return flops_per_image(model, reading, geometry.image_size, size)
 
 
 def _phases(found: Found, training: Training, batch: ImageTextBatch, device: torch.device) -> None:
@@ -302,17 +307,23 @@ def _phases(found: Found, training: Training, batch: ImageTextBatch, device: tor
 
 
 def _fitting(
-    name: str, geometry: Geometry, precision: str, device: torch.device
+    contender: Contender, geometry: Geometry, device: torch.device, others: int
 ) -> Callable[[int], int | None]:
-    """The function that `largest_batch` asks: all processes answer together."""
-    contender, _ = contender_of(name, geometry, device, precision, 2)
-    reading = reading_of(name, geometry)
+    """The function that `largest_batch` asks: all processes answer together.
+
+    Args:
+        contender: whose steps are tried.
+        geometry: what is measured.
+        device: where.
+        others: bytes that other contenders hold there.
+    """
+    reading = reading_of(contender.name, geometry)
 
     def measure(size: int) -> int | None:
         batch = noise(reading, size, geometry.image_size)
         try:
             contender.train([batch.to(device)])  # libraries choose their kernels, and what these need
-            taken = step_memory(contender, batch, device)
+            taken = step_memory(contender, batch, device) - others
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise

@@ -4,10 +4,10 @@
 
 Parts, each a process of its own with its own share of the time, so that one that fails or hangs spoils no
 other: the machine; float32 against the CPU; training steps of ViT-B/16 in bf16 under CatLIP and CLIP, of the
-bare ViT and of OpenCLIP's own (images per second, MFU, memory, largest batch, phases, torch.compile); an
-iteration of Mask R-CNN and one of DeepLabv3 at the paper's size; the smoke suite. The file is written after
-every part; those that ``--only`` leaves out keep what an earlier call found, if it was on the same card. Exit
-code 1: a part failed (its ``error`` says why); 2: there is no GPU.
+bare ViT and of OpenCLIP's own (images per second, MFU, memory, largest batch, phases); an iteration of Mask
+R-CNN and one of DeepLabv3 at the paper's size; the smoke suite; steps with compiled blocks. The file is
+written after every part; those that ``--only`` leaves out keep what an earlier call found, if it was on the
+same card. Exit code 1: a part failed (its ``error`` says why); 2: there is no GPU.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ LIMIT = 480
 BUDGETS = {
     "machine": 15,
     "float32": 35,
-    "speed": 155,
+    "speed": 140,
     "mask_rcnn": 40,
     "deeplabv3": 35,
-    "smoke": 190,
+    "smoke": 150,
+    "compiled": 55,
 }
 """Seconds that each part may take."""
 TARGET = {"card": "H100", "model": "ViT-B/16 at 224 px", "mfu": 0.4, "images_per_second": 3750}
@@ -162,8 +163,9 @@ def run_part(
     geometry = gpu_steps.MINIATURE if quick else gpu_steps.PAPER
     if name == "float32":
         gpu_steps.compare_float32(geometry, device, note)
-    elif name == "speed":
-        gpu_steps.speed(geometry, device, machine(device)["peak_bf16_flops"], note)
+    elif name in ("speed", "compiled"):
+        part = getattr(gpu_steps, name)
+        part(geometry, device, machine(device)["peak_bf16_flops"], note)
     else:
         gpu_dense.iteration(name, quick, device, note)
 
