@@ -40,6 +40,7 @@ def take_turns(
     stage: str = "turns",
     clock: Callable[[], float] = time.perf_counter,
     meter: Meter | None = None,
+    before: Mapping[str, Callable[[], None]] | None = None,
 ) -> dict[str, Series]:
     """Time contenders in turns: A B C A B C ..., every second round the other way round.
 
@@ -54,11 +55,16 @@ def take_turns(
         stage: what it is told.
         clock: seconds from some moment on.
         meter: of energy, where there is one.
+        before: name -> what it does before each of its turns, untimed.
 
     Returns:
         name -> its turns, one per round.
     """
-    series = {name: Series(_steps_of_a_turn(make, turn, clock)) for name, make in contenders.items()}
+    ready = before or {}
+    series = {}
+    for name, make in contenders.items():
+        ready.get(name, _nothing)()
+        series[name] = Series(_steps_of_a_turn(make, turn, clock))
     done, total = 0, rounds * len(contenders)
     for number in range(rounds):
         order = list(contenders)
@@ -66,14 +72,19 @@ def take_turns(
         for name in order if number % 2 == 0 else reversed(order):
             report(stage, done, total)
             row = series[name]
+            ready.get(name, _nothing)()
             group.wait()
-            before, begin = meter.joules() if meter else None, clock()
+            joules, begin = meter.joules() if meter else None, clock()
             contenders[name](row.steps)
             row.seconds.append((clock() - begin) / row.steps)
-            if before is not None:
-                row.joules.append((meter.joules() - before) / row.steps)
+            if joules is not None:
+                row.joules.append((meter.joules() - joules) / row.steps)
             done += 1
     return series
+
+
+def _nothing() -> None:
+    """What most do before a turn."""
 
 
 def _steps_of_a_turn(make: Callable[[int], None], turn: float, clock: Callable[[], float]) -> int:

@@ -55,7 +55,7 @@ def allocated_by(action: Callable[[], object]) -> int:
 
 
 def largest_batch(
-    measure: Callable[[int], int | None], first: int, budget: int, share: float = 0.95, most: int = 1 << 20
+    measure: Callable[[int], int | None], first: int, budget: int, share: float = 0.9, most: int = 1 << 20
 ) -> tuple[int, int]:
     """The largest batch whose step fits into memory.
 
@@ -66,7 +66,7 @@ def largest_batch(
         measure: batch -> bytes of a step, or None where it does not fit.
         first: a batch that is known to fit.
         budget: bytes that there are.
-        share: of the budget that may be filled.
+        share: of the budget that may be filled: an allocator close to the end of it spends its time tidying up.
         most: images that a step shall not exceed.
 
     Returns:

@@ -196,7 +196,7 @@ def _largest_batch(
     }
     for contender, batch in contenders.values():
         contender.train([batch.to(device)])  # gradients and the optimizer's state are there from now on
-    steps = {}
+    steps, before = {}, {}
     for name, (contender, _) in contenders.items():
         report(f"largest batch of {name}")
         found = study.found[name]
@@ -207,10 +207,12 @@ def _largest_batch(
         size, found.largest_memory = largest_batch(fit, first, budget, most=most)
         found.largest_size, found.bounded_by = size, "time" if size + first // 8 >= most else "memory"
         batch = noise(reading_of(name, plan.geometry), size, plan.geometry.image_size)
-        steps[name] = steps_of(contender, again(batch, device), device, alone=True)
-    for name, series in take_turns(
-        steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter
-    ).items():
+        steps[name] = steps_of(contender, again(batch, device), device)
+        before[name] = lambda make=steps[name]: (_free(), make(1))  # the others have left the memory to it
+    turns = take_turns(
+        steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter, before=before
+    )
+    for name, series in turns.items():
         study.found[name].largest = series
 
 
@@ -244,7 +246,7 @@ def _real_pairs(plan: Plan, study: Study, device: torch.device, report: Report) 
 
 
 def steps_of(
-    contender: Contender, batches: Iterable[ImageTextBatch], device: torch.device, alone: bool = False
+    contender: Contender, batches: Iterable[ImageTextBatch], device: torch.device
 ) -> Callable[[int], None]:
     """A function for `take_turns`.
 
@@ -252,7 +254,6 @@ def steps_of(
         contender: whose steps.
         batches: on the device; getting them there is part of the step.
         device: that the steps are made on.
-        alone: give the memory of a turn back at its end: another needs all of it.
     """
     source = iter(batches)
 
@@ -261,11 +262,7 @@ def steps_of(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    def steps_and_free(count: int) -> None:
-        steps(count)
-        _free()
-
-    return steps_and_free if alone and device.type == "cuda" else steps
+    return steps
 
 
 def again(batch: ImageTextBatch, device: torch.device) -> Iterator[ImageTextBatch]:
