@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from common import PROJECT
 from common.machine import package_version, processor
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a field is added or changes its meaning. Older records are read: what they lack has the value
 it had before there was the field. Newer ones are refused by name."""
 
@@ -111,11 +111,26 @@ class Cost(_Model):
         seconds: on the wall, from the start of its process to the record.
         peak_memory_bytes: most memory its process was resident with.
         peak_gpu_memory_bytes: most GPU memory allocated; None where no GPU was used.
+        devices: that worked on it: GPUs, or where there is none, cores.
+        images: that went through the backbone, in training and in testing, repeats counted; None where the
+            task does not say.
     """
 
     seconds: float
     peak_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
+    devices: int | None = None
+    images: int | None = None
+
+    @property
+    def device_hours(self) -> float | None:
+        """Hours of all devices together."""
+        return None if self.devices is None else self.seconds * self.devices / 3600
+
+    @property
+    def images_per_second(self) -> float | None:
+        """`images` over all of the time, that of starting and of fitting heads included."""
+        return None if self.images is None else self.images / self.seconds
 
 
 class Environment(_Model):

@@ -20,7 +20,7 @@ from benchmark.tasks.base import Outcome, TaskContext
 from common.configs import read_config
 from common.errors import UserError, one_line
 from common.files import replacing, tail
-from common.machine import launched, peak_resident_bytes
+from common.machine import launched, peak_resident_bytes, world_size
 from common.progress import ProgressFile, Report, silent
 from common.training import group
 
@@ -43,7 +43,7 @@ def main(path: Path, processes: int = 1) -> int:
     folder = Path(path).absolute().parent
     order = Order.model_validate_json(Path(path).read_text(encoding="utf-8"))
     report = ProgressFile(folder / "progress.json") if group.is_first() else silent
-    started, start = now(), time.monotonic()
+    started, start, images = now(), time.monotonic(), None
     print(f"=== {started} {order.command}", flush=True)
     try:
         if processes > 1 and not launched():
@@ -53,6 +53,7 @@ def main(path: Path, processes: int = 1) -> int:
         if outcome is None:
             return 0
         result = {"status": "done", **vars(outcome)}
+        images = result.pop("images")
         del result["per_image"]
     except Exception as error:  # any failure of a task becomes a row of the table
         if not Path(path).exists():
@@ -72,6 +73,8 @@ def main(path: Path, processes: int = 1) -> int:
             seconds=round(time.monotonic() - start, 3),
             peak_memory_bytes=peak_resident_bytes(),
             peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if gpu else None,
+            devices=world_size() * (1 if gpu else threads or 1),
+            images=images,
         ),
         "environment": environment(threads, torch.cuda.get_device_name() if gpu else "cpu"),
     }

@@ -66,7 +66,7 @@ def largest_batch(
         measure: batch -> bytes of a step, or None where it does not fit.
         first: a batch that is known to fit.
         budget: bytes that there are.
-        share: of the budget that may be filled: an allocator close to the end of it spends its time tidying up.
+        share: of the budget that may be filled; close to its end an allocator spends its time tidying up.
         most: images that a step shall not exceed.
 
     Returns:

@@ -90,6 +90,7 @@ class Outcome:
         chosen: what the task chose on validation data, for the tables: ``{"l2": 1e-3}``.
         details: anything else worth keeping that JSON can express.
         notes: one sentence each, printed under the tables.
+        images: that went through the backbone, in training and in testing, repeats counted.
     """
 
     primary: str
@@ -99,6 +100,7 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)
+    images: int | None = None
 
 
 class Task(abc.ABC):

@@ -45,6 +45,7 @@ class Detection(Task):
             primary="bbox_mAP",
             also=["segm_mAP"],
             metrics=metrics,
+            images=openmmlab_runner.images(runner),
             per_image=_joined(tables, truth),
             details={
                 **openmmlab_runner.scale(runner),

@@ -96,6 +96,7 @@ class LinearProbe(Task):
                 "image_size": vit.preprocessing.size,
             },
             notes=_notes(chosen),
+            images=len(train) + len(val) + len(test),
         )
 
 

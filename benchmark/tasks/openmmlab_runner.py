@@ -116,6 +116,11 @@ def scale(runner: ResumableRunner) -> dict[str, int | str | None]:
     }
 
 
+def images(runner: ResumableRunner) -> int:
+    """How many images it was trained and tested on, repeats counted."""
+    return runner.max_iters * runner.cfg.batch_per_step + len(runner.test_dataloader.dataset)
+
+
 def finish(runner: ResumableRunner, out: Path, keep_weights: bool) -> None:
     """Remove the checkpoints of a tested model; keep ``model.pth`` if asked to.
 

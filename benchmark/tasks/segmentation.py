@@ -62,6 +62,7 @@ class Segmentation(Task):
             primary=shown[0],
             also=[name for name in shown[1:] if name in metrics],
             metrics=metrics,
+            images=openmmlab_runner.images(runner),
             per_image=iou.per_image(counts),
             details={
                 **openmmlab_runner.scale(runner),
