@@ -33,12 +33,16 @@ def command(
 
     Example: [bold]python run_suite.py report --suite demo[/bold]
     """
+    from benchmark.reporting import speed
     from benchmark.reporting.results import of_folder, of_suite
     from benchmark.suites.suite import as_last_run, load_suite
     from common.errors import UserError
     from common.names import slug
 
     folder = results_folder(results)
+    if suite == speed.SUITE:
+        speed.show(folder / speed.SUITE)
+        return
     try:
         loaded = load_suite(suite, folder, seeds, pretraining_seeds=pretraining_seeds)
         if seeds is pretraining_seeds is None:

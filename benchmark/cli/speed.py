@@ -41,6 +41,15 @@ def command(
     rounds: Annotated[
         int, typer.Option("--rounds", min=5, help="Turns of each; the fastest and the slowest are dropped.")
     ] = 7,
+    turn: Annotated[float, typer.Option("--turn", min=0.0, help="Seconds of a turn, at least a step.")] = 1.5,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe",
+            metavar="shared|paper",
+            help="The same for all; or each as the paper trained it, which compares recipes, not objectives.",
+        ),
+    ] = "shared",
     results: ResultsOption = RESULTS,
     debug: DebugOption = False,
 ) -> None:
@@ -73,6 +82,10 @@ def command(
         raise UserError("--objectives: name at least one")
     if precision not in {"auto", "float32", "bf16"}:
         raise UserError(f"--precision {precision}: auto, float32 or bf16")
+    if recipe not in {"shared", "paper"}:
+        raise UserError(f"--recipe {recipe}: shared or paper")
+    if recipe == "paper" and not shapes.published:
+        raise UserError(f"--recipe paper: nothing is published of geometry {geometry}")
     size, largest = _batch(batch, shapes.batch_size)
     pairs = _pairs(data, folder)
     group.adopt()
@@ -80,6 +93,7 @@ def command(
         raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
     words = ["python", "run_suite.py", "speed", "--geometry", geometry, "--objectives", ",".join(names)]
     words += ["--batch", batch] * (batch is not None) + ["--precision", precision, "--rounds", str(rounds)]
+    words += ["--turn", f"{turn:g}"] * (turn != 1.5) + ["--recipe", recipe] * (recipe != "shared")
     words += ["--data", f"pairs={pairs}"] if data else []
     progress = folder / "speed" / "progress.json"
     started = now()
@@ -88,7 +102,7 @@ def command(
         from benchmark.speed.records import write_study
         from benchmark.speed.study import Plan, run
 
-        plan = Plan(shapes, names, size, largest, pairs, precision, rounds)
+        plan = Plan(shapes, names, size, largest, pairs, precision, rounds, turn, recipe == "paper")
         shown = [*words, "--processes", str(world_size())]
         study, machine, seconds = run(plan, report)
         if group.is_first():
@@ -112,6 +126,8 @@ def command(
             child = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:], "--results", str(folder)]
             with job.following(progress):
                 launch(child + ["--debug"] * debug, processes, progress.parent)
+        for left in (progress, *progress.parent.glob("rank*.*")):
+            left.unlink(missing_ok=True)
         job.finish("done")
     reporting.show(folder / "speed", since=started)
 

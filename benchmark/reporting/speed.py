@@ -17,6 +17,10 @@ from common.names import slug
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
+SUITE = "speed"
+"""What its records are called, and their folder."""
+PROTOCOL = 1
+"""Of the records; those of another are left out."""
 RATIOS = {
     "cheaper_flops": "(a) FLOPs",
     "cheaper_same_batch": "(b) same batch",
@@ -42,7 +46,7 @@ class Table:
 
     Attributes:
         geometry: its name.
-        axes: device, processes, batch, precision.
+        axes: device, processes, batch, precision, recipe.
         records: by contender.
     """
 
@@ -71,7 +75,11 @@ def studies(folder: Path, since: str = "") -> list[Table]:
         UserError: there are none.
     """
     found: dict[tuple[str, str], Table] = {}
-    records = [record for _, record in find_records(folder) if record.started >= since]
+    records = [
+        record
+        for _, record in find_records(folder)
+        if record.started >= since and record.task.type == SUITE and record.task.protocol == PROTOCOL
+    ]
     for record in sorted(records, key=lambda record: record.started):
         key = (record.task.name, str(record.task.axes))
         table = found.setdefault(key, Table(record.task.name, record.task.axes, {}))
@@ -125,7 +133,8 @@ def title(table: Table) -> str:
     axes = table.axes
     many = f"{axes['processes']} process{'' if axes['processes'] == 1 else 'es'}"
     where = f"{table.geometry} on {axes['device']}, {many}"
-    return f"{where}, {axes['batch_size']} images each, {axes['precision']}"
+    recipe = ", recipes of the paper" if axes["recipe"] == "paper" else ""
+    return f"{where}, {axes['batch_size']} images each, {axes['precision']}{recipe}"
 
 
 def layout(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -160,6 +169,9 @@ def notes(table: Table) -> list[str]:
         f"means of {details['rounds']} rounds in turns without the lowest and the highest, with 95 % "
         "intervals for endless rounds on this machine, as busy as it was.",
     ]
+    for name, differences in details["differences"].items():
+        if differences:
+            found.append(f"{name} is trained by another recipe, too: {', '.join(differences)}.")
     for name, record in table.records.items():
         if (word := record.details.get("bound")) is None:
             continue

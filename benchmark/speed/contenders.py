@@ -15,7 +15,7 @@ from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
 
 from backbones.vit import Tokens
-from benchmark.speed.geometry import Geometry
+from benchmark.speed.geometry import Geometry, Published
 from common.machine import launched, world_size
 from common.training import group
 from common.training.average import FusedMovingAverage
@@ -243,6 +243,7 @@ def contender_of(
     precision: str,
     batch_size: int,
     compile: bool = False,
+    published: Published | None = None,
 ) -> tuple[Contender, ImageTextBatch]:
     """A contender, and a batch of noise for it in the CPU's memory.
 
@@ -253,6 +254,7 @@ def contender_of(
         precision: ``float32`` or ``bf16``.
         batch_size: images per process and step.
         compile: the ViT's blocks; OpenCLIP's are left as they are.
+        published: a recipe to follow as far as `Published` has fields for it; default the shared one.
 
     Raises:
         UserError: there is no such objective.
@@ -262,7 +264,13 @@ def contender_of(
         return OpenCLIP(geometry, precision, device), normalised(batch)
     reading = reading_of(name, geometry)
     recipe = recipe_of(name, geometry, batch_size, precision, compile)
-    return Training(name, recipe, reading, device), noise(reading, batch_size, geometry.image_size)
+    if published is not None and not published.clip_grad:
+        recipe = recipe.model_copy(update={"optimizer": Optimizer(lr=recipe.optimizer.lr, clip_grad=None)})
+    training = Training(name, recipe, reading, device)
+    if published is not None and not published.fused_attention:
+        for block in training.model.vit.trunk.blocks:
+            block.attn.fused_attn = False
+    return training, noise(reading, batch_size, geometry.image_size)
 
 
 def _state(optimizer: torch.optim.Optimizer) -> list[Tensor]:

@@ -19,18 +19,32 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Share(_Strict):
-    """How somebody's training was dealt out.
+class Published(_Strict):
+    """How an objective was trained in the paper and its released code.
 
     Attributes:
         batch_size: images per device and step.
         devices: how many.
         device: which, a name of `benchmark.speed.cost_model.DEVICES`.
+        clip_grad: gradients were clipped.
+        fused_attention: attention did without its N x N matrix.
+        differs: what else was not as here, and is not measured.
     """
 
     batch_size: PositiveInt
     devices: PositiveInt
     device: str
+    clip_grad: bool = True
+    fused_attention: bool = True
+    differs: list[str] = Field(default_factory=list)
+
+    def differences(self) -> list[str]:
+        """What sets the recipe apart from the shared one, in words."""
+        measured = [
+            *(["no gradient clipping"] if not self.clip_grad else []),
+            *(["attention that is not fused"] if not self.fused_attention else []),
+        ]
+        return measured + [f"{difference} (not measured)" for difference in self.differs]
 
 
 class Geometry(_Strict):
@@ -43,7 +57,7 @@ class Geometry(_Strict):
         objectives: name -> the recipe's options for it.
         batch_size: images per device and step where none is asked for.
         samples: image–text pairs of a whole pre-training, for device-hours.
-        published: name of an objective -> how the paper dealt its training out.
+        published: name of an objective -> how it was trained in the paper.
     """
 
     architecture: str
@@ -52,7 +66,7 @@ class Geometry(_Strict):
     objectives: dict[str, dict[str, Any]]
     batch_size: PositiveInt
     samples: PositiveInt
-    published: dict[str, Share] = Field(default_factory=dict)
+    published: dict[str, Published] = Field(default_factory=dict)
 
     @property
     def layout(self) -> Layout:

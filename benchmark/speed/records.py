@@ -17,6 +17,7 @@ from benchmark.records.schema import (
     now,
 )
 from benchmark.records.store import write_record
+from benchmark.reporting.speed import PROTOCOL, SUITE
 from benchmark.speed.contenders import FLOOR, REFERENCE
 from benchmark.speed.ratios import (
     Ratio,
@@ -31,9 +32,6 @@ from benchmark.statistics.interval import Interval
 from common.digest import digest
 from common.names import slug
 
-PROTOCOL = 1
-SUITE = "speed"
-"""The folder of results, and what the report calls it."""
 _TRUTH = "endless turns on this machine, as busy as it was"
 
 
@@ -67,6 +65,7 @@ def write_study(
         "processes": study.processes,
         "batch_size": size,
         "precision": study.precision,
+        "recipe": "paper" if plan.as_published else "shared",
     }
     task = TaskInfo(
         name=name,
@@ -117,6 +116,7 @@ def write_study(
                 "memory_budget": study.memory_budget,
                 "energy": study.energy,
                 "bound": bound(found, size),
+                "differences": _differences(plan),
             },
             cost=Cost(seconds=seconds),
             environment=environment(machine["threads"], machine["device"]),
@@ -129,6 +129,14 @@ def write_study(
 def reference_of(objectives: tuple[str, ...]) -> str:
     """Whom the others are compared with: CLIP, or else the last one."""
     return "clip" if "clip" in objectives else objectives[-1]
+
+
+def _differences(plan: Plan) -> dict[str, list[str]]:
+    """What sets objectives apart beside the objective: nothing, unless each is trained as published."""
+    if not plan.as_published:
+        return {}
+    published = plan.geometry.published
+    return {name: published[name].differences() for name in plan.objectives if name in published}
 
 
 def _objective(contender: str) -> str | None:

@@ -59,6 +59,7 @@ class Plan:
         pairs: folder of labelled image–text pairs for the real loader; None leaves it out.
         precision: ``auto``, ``float32`` or ``bf16``.
         rounds, turn: see `take_turns`.
+        as_published: train each as its paper did, as far as that can be measured (`Published`).
     """
 
     geometry: Geometry
@@ -69,6 +70,14 @@ class Plan:
     precision: str = "auto"
     rounds: int = ROUNDS
     turn: float = TURN
+    as_published: bool = False
+
+    def contender(
+        self, name: str, device: torch.device, precision: str, batch_size: int
+    ) -> tuple[Contender, ImageTextBatch]:
+        """One of those that are measured, with a batch of noise: see `contender_of`."""
+        published = self.geometry.published.get(name) if self.as_published else None
+        return contender_of(name, self.geometry, device, precision, batch_size, published=published)
 
 
 @dataclass
@@ -171,7 +180,7 @@ def _same_batch(
     contenders, steps = {}, {}
     for name in names:
         report(f"building {name}")
-        contender, batch = contender_of(name, plan.geometry, device, study.precision, size)
+        contender, batch = plan.contender(name, device, study.precision, size)
         contender.train([batch.to(device)])
         found = study.found[name]
         found.parameters = sum(parameter.numel() for parameter in contender.model.parameters())
@@ -191,9 +200,7 @@ def _largest_batch(
 ) -> None:
     """Turns of each objective at its own largest batch."""
     _free()  # whatever an earlier part has left
-    contenders = {
-        name: contender_of(name, plan.geometry, device, study.precision, 2) for name in plan.objectives
-    }
+    contenders = {name: plan.contender(name, device, study.precision, 2) for name in plan.objectives}
     for contender, batch in contenders.values():
         contender.train([batch.to(device)])  # gradients and the optimizer's state are there from now on
     steps, before = {}, {}

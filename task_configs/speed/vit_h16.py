@@ -6,8 +6,8 @@ named; CLIP with the paper's text tower, CatLIP with the largest vocabulary that
 Command:
     python run_suite.py speed --geometry vit_h16
 
-Published: CatLIP's GPU-hours relative to CLIP's 0.36 (figure 1c), each dealt out as below; no measured
-images per second.
+Published: GPU-hours of CatLIP relative to CLIP's, 0.36 (arXiv 2404.15653, figure 1c), each dealt out to GPUs
+as `published` below says; images per second are not published.
 """
 
 architecture = "vit_huge_conv16"

@@ -6,7 +6,7 @@ named; CLIP with the paper's text tower, CatLIP with the largest vocabulary that
 Command:
     python run_suite.py speed --geometry vit_l16
 
-Published: no figure of its own in the paper; CatLIP was dealt out as below (appendix).
+Published: none for this size; how CatLIP was dealt out to GPUs is known (`published` below).
 """
 
 architecture = "vit_large_conv16"

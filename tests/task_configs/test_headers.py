@@ -53,6 +53,9 @@ def test_the_command_runs_this_very_file(path):
     if kind == "suites":
         assert words[2:] == ([] if path.stem == DEFAULT_SUITE else ["--suite", path.stem])
         return
+    if kind == "speed":
+        assert words[2:] == ["speed"] + (["--geometry", path.stem] if path.stem != "demo" else [])
+        return
     assert words[2:4] == ["pretrain" if kind == "pretraining" else "run", f"task_configs/{kind}/{path.name}"]
     data = "pairs" if kind == "pretraining" else read_config(path).task.data
     assert words[words.index("--data") + 1].startswith(f"{data}=")
@@ -65,10 +68,11 @@ def test_published_figures_are_those_of_the_reference_table(path):
         assert re.match(r"none\b.{10,}", published, re.DOTALL), "say why"
         return
     assert "arXiv 2404.15653" in published
-    sources = {f"paper {place}" for place in re.findall(r"table \d|section \d\.\d", published)}
+    sources = {f"paper {place}" for place in re.findall(r"table \d|section \d\.\d|figure \d\w", published)}
     with (PROJECT / "results" / "published" / "published.csv").open(newline="", encoding="utf-8") as file:
         known = {(row["value"], row["source"]) for row in csv.DictReader(file)}
-    figures = re.findall(r"\b\d\d\.\d+\b", published.replace("2404.15653", ""))
+    named = re.sub(r"2404\.15653|section \d\.\d", "", published)
+    figures = re.findall(r"\b\d{1,2}\.\d+\b", named)
     assert figures
     for figure in figures:
         assert any((figure, source) in known for source in sources), figure
