@@ -2,7 +2,7 @@
 
 A curve is straight between its points over the logarithm of cost. A level counts as reached where the curve is
 first at it, as in MLPerf's time to quality: what it falls back to later takes nothing away. Below its first point
-a curve is not known; a level that the first point has reached already cost at most that.
+a curve is not known; a level below that cost at most what the first point did, and perhaps nothing.
 
 Intervals are percentiles of curves drawn around the mean one. Several seeds: their covariance along the curve,
 scaled as Student's distribution for so many; and one error of the test set for every point, not divided by the
@@ -79,27 +79,30 @@ class Comparison:
         over_range: its geometric mean over the qualities from the highest of the two lowest points up to there.
         to_end: what the curve reached for all the baseline cost: cost of the baseline's best over the cost at
             which the curve reached it, 0 where it never did.
-        bounded: the cheaper curve was beyond `level` at its first point, so that the ratios are bounds: at least
-            (at most) so much.
+        bound: ``at least`` where the curve was beyond `level` at its first point already, so that the ratios are
+            no more than bounds, ``at most`` where the baseline was; otherwise empty.
     """
 
     level: float
     at_level: Ratio
     over_range: Ratio
     to_end: Ratio
-    bounded: bool
+    bound: str
 
 
-def first_reached(costs: np.ndarray, qualities: np.ndarray, levels: np.ndarray) -> np.ndarray:
+def first_reached(
+    costs: np.ndarray, qualities: np.ndarray, levels: np.ndarray, early: float | None = None
+) -> np.ndarray:
     """The cost at which curves first reach levels; infinite where they never do.
 
     Args:
         costs: of the points, rising, [points].
         qualities: of each curve, [curves, points].
         levels: of each curve, [curves, levels].
+        early: cost of levels below the first point, which is reached before it; default that of the point.
 
     Returns:
-        [curves, levels]; the first point's cost where it has reached the level already.
+        [curves, levels].
     """
     reached = np.maximum.accumulate(qualities, axis=1)[:, None, :] >= levels[..., None]
     after = reached.argmax(axis=2)  # the first point that has; 0 if none has
@@ -108,6 +111,7 @@ def first_reached(costs: np.ndarray, qualities: np.ndarray, levels: np.ndarray) 
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(after > 0, (levels - low) / (high - low), 0.0)
     found = costs[before] * (costs[after] / costs[before]) ** share
+    found = np.where(levels < qualities[:, :1], costs[0] if early is None else early, found)
     return np.where(reached.any(axis=2), found, np.inf)
 
 
@@ -117,31 +121,40 @@ def compare(curve: Curve, baseline: Curve) -> Comparison:
     Args:
         curve, baseline: of two points or more each, their costs of one kind, their streams different.
     """
-    plain = _ratios(curve, curve.mean[None], baseline, baseline.mean[None])
-    others = _ratios(curve, curve.drawn, baseline, baseline.drawn)
+    values = _ratios(curve, curve.mean[None], baseline, baseline.mean[None])
+    # where a draw is reached before its first point, whatever it may have cost is in the interval
+    lows = _ratios(curve, curve.drawn, baseline, baseline.drawn, their_early=0.0)
+    highs = _ratios(curve, curve.drawn, baseline, baseline.drawn, our_early=0.0)
+    ratios = [
+        Ratio(float(value[0]), _quantile(low, 0.025), _quantile(high, 0.975))
+        for value, low, high in zip(values, lows, highs, strict=True)
+    ]
     level = min(curve.mean.max(), baseline.mean.max())
-    return Comparison(
-        float(level),
-        *(_ratio(value, draws) for value, draws in zip(plain, others, strict=True)),
-        bounded=bool(max(curve.mean[0], baseline.mean[0]) >= level),
-    )
+    bound = "at least" if curve.mean[0] > level else "at most" if baseline.mean[0] > level else ""
+    return Comparison(float(level), *ratios, bound)
 
 
-def _ratios(curve: Curve, ours: np.ndarray, baseline: Curve, theirs: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Logarithms of baseline's cost over curve's: at the highest common level, over the range, to the end."""
+def _quantile(draws: np.ndarray, share: float) -> float:
+    # a place between two draws would be no number where one of them is infinite
+    return float(np.quantile(draws, share, method="nearest"))
+
+
+def _ratios(
+    curve: Curve,
+    ours: np.ndarray,
+    baseline: Curve,
+    theirs: np.ndarray,
+    our_early: float | None = None,
+    their_early: float | None = None,
+) -> list[np.ndarray]:
+    """Baseline's cost over curve's, of each draw: at the highest common level, over the range, to the end."""
     top = np.minimum(ours.max(axis=1), theirs.max(axis=1))
     bottom = np.minimum(np.maximum(ours[:, 0], theirs[:, 0]), top)
     steps = np.linspace(0, 1, LEVELS)
     # the very maximum, not a sum that is rounded to more
     levels = np.minimum(bottom[:, None] + (top - bottom)[:, None] * steps, top[:, None])
-    ratios = np.log(first_reached(baseline.costs, theirs, levels))
-    ratios -= np.log(first_reached(curve.costs, ours, levels))
-    end = theirs.max(axis=1, keepdims=True)
-    to_end = np.log(first_reached(baseline.costs, theirs, end)) - np.log(first_reached(curve.costs, ours, end))
-    return ratios[:, -1], ratios.mean(axis=1), to_end[:, 0]
-
-
-def _ratio(value: np.ndarray, draws: np.ndarray) -> Ratio:
-    # a place between draws would be no number where one of them is infinite
-    low, high = (np.quantile(draws, share, method="nearest") for share in (0.025, 0.975))
-    return Ratio(*(float(np.exp(number)) for number in (value[0], low, high)))
+    levels = np.append(levels, theirs.max(axis=1, keepdims=True), axis=1)
+    with np.errstate(divide="ignore"):
+        ratios = np.log(first_reached(baseline.costs, theirs, levels, their_early))
+        ratios -= np.log(first_reached(curve.costs, ours, levels, our_early))
+        return [np.exp(found) for found in (ratios[:, -2], ratios[:, :-1].mean(axis=1), ratios[:, -1])]

@@ -48,7 +48,7 @@ def test_a_planted_speed_up_is_found_in_both_directions():
     for name in ("at_level", "over_range"):
         ours, theirs = getattr(there, name), getattr(back, name)
         assert [theirs.value, theirs.low, theirs.high] == pytest.approx([1 / ours.value, 1 / ours.high, 1 / ours.low])
-    assert there.to_end.value == pytest.approx(2) and not there.bounded
+    assert there.to_end.value == pytest.approx(2) and not there.bound
     assert back.to_end == (0, 0, 0), "the slow one never reaches the fast one's best"
 
 
@@ -68,16 +68,25 @@ def test_identical_curves_cost_the_same():
 
 def test_curves_with_no_quality_in_common_give_a_bound():
     ahead = compare(curve([5, 6, 7, 8]), curve([1, 2, 3, 4], stream=1))
-    assert ahead.bounded and ahead.level == 4
+    assert ahead.bound == "at least" and ahead.level == 4
+    assert ahead.at_level[1:] == pytest.approx((8, np.inf))
     assert [ahead.at_level.value, ahead.over_range.value] == pytest.approx([8, 8])
     behind = compare(curve([1, 2, 3, 4], stream=1), curve([5, 6, 7, 8]))
-    assert behind.bounded and behind.at_level.value == pytest.approx(1 / 8) and behind.to_end.value == 0
-    assert not compare(curve([1, 2, 3, 4]), curve([1, 3, 5, 7], stream=1)).bounded
+    assert behind.bound == "at most" and behind.at_level.value == pytest.approx(1 / 8) and behind.to_end.value == 0
+    assert not compare(curve([1, 2, 3, 4]), curve([1, 3, 5, 7], stream=1)).bound
+
+
+def test_an_interval_is_open_where_a_curve_may_have_been_there_before_its_first_point():
+    early = compare(curve([3.9, 6, 7, 8], 0.5), curve([1, 2, 3, 4], 0.5, stream=1))
+    assert not early.bound and early.at_level.value < 8
+    assert 3 < early.at_level.low < 8 and early.at_level.high == np.inf
+    late = compare(curve([1, 2, 3, 4], 0.5, stream=1), curve([3.9, 6, 7, 8], 0.5))
+    assert late.at_level.low == 0 and late.at_level.high == pytest.approx(1 / early.at_level.low)
 
 
 def test_costs_may_differ_between_curves():
     cheap = compare(curve([1, 2, 3, 4], costs=COSTS / 3), curve([1, 2, 3, 4], stream=1))
-    assert cheap.at_level.value == cheap.over_range.value == pytest.approx(3)
+    assert [cheap.at_level.value, cheap.over_range.value] == pytest.approx([3, 3])
 
 
 def test_seeds_widen_the_interval_more_the_fewer_they_are():
