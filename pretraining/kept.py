@@ -58,8 +58,9 @@ class KeepHook(Hook):
         ]
         if lacking := group.gather(lacking)[0]:  # what the first has to say: it has written them
             raise UserError(
-                f"{self.training} goes on at {runner.iter * self.recipe.batch_size:,} samples, and no checkpoint "
-                f"was kept at {lacking[0]:,}: remove it to start over, or leave {lacking[0]} out of keep"
+                f"{self.training} goes on at {runner.iter * self.recipe.batch_size:,} samples, and no "
+                f"checkpoint was kept at {lacking[0]:,}: remove it to start over, or leave {lacking[0]} out "
+                "of keep"
             )
 
     def after_train_iter(

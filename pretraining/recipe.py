@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,8 +54,8 @@ class Recipe(_Strict):
     its fingerprint.
 
     Attributes:
-        keep: sample counts on the way at which a checkpoint of the averaged weights is kept, at the last whole
-            step up to each.
+        keep: sample counts on the way at which a checkpoint of the averaged weights is kept, at the last
+            whole step up to each.
     """
 
     objective: dict[str, Any]
@@ -84,11 +85,10 @@ class Recipe(_Strict):
         for samples, step in zip(self.keep, steps, strict=True):
             if not 1 <= step < self.iterations:
                 raise ValueError(
-                    f"keep: {samples} samples are not on the way: {self.iterations} steps of {self.batch_size} "
-                    f"samples are trained, so from {self.batch_size} to below "
-                    f"{self.iterations * self.batch_size}"
+                    f"keep: {samples} samples are not on the way: from {self.batch_size}, a step, to below "
+                    f"{self.iterations * self.batch_size}, the end"
                 )
-        if any(first >= second for first, second in zip(steps, steps[1:], strict=False)):
+        if any(first >= second for first, second in pairwise(steps)):
             raise ValueError(f"keep: {self.keep} are not rising by a step of {self.batch_size} each")
         return self
 

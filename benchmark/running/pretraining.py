@@ -67,8 +67,8 @@ class PretrainingJob(Job[Pretrained]):
         if lacking := recipe.lacking(*self._run()):
             counts = ", ".join(f"{samples:,}" for samples in lacking)
             self._display.line(
-                f"{self.label}: it is finished, but kept no checkpoint at {counts} samples: it is trained again, "
-                "and what is there goes to .superseded"
+                f"{self.label}: it is finished, but kept no checkpoint at {counts} samples: it is trained "
+                "again, and what is there goes to .superseded"
             )
         return pretraining_command(self.entry, self._pairs)
 

@@ -1,13 +1,15 @@
-"""What quality costs: when a curve reaches a level, and how much cheaper one curve is than another at equal quality.
+"""What quality costs: when a curve reaches a level, and how much cheaper than another one it is there.
 
-A curve is straight between its points over the logarithm of cost. A level counts as reached where the curve is
-first at it, as in MLPerf's time to quality: what it falls back to later takes nothing away. Below its first point
-a curve is not known; a level below that cost at most what the first point did, and perhaps nothing.
+A curve is straight between its points over the logarithm of cost. A level counts as reached where the curve
+is first at it, as in MLPerf's time to quality: what it falls back to later takes nothing away. Below its
+first point a curve is not known; a level below that cost at most what the first point did, and perhaps
+nothing.
 
-Intervals are percentiles of curves drawn around the mean one. Several seeds: their covariance along the curve,
-scaled as Student's distribution for so many; and one error of the test set for every point, not divided by the
-seeds, which share it. One seed: the test set alone. Points are drawn independently of each other where it is
-the test set that moves them; in truth all are of one test set, whose luck moves them together and cancels in part.
+Intervals are percentiles of curves drawn around the mean one. Several seeds: their covariance along the
+curve, scaled as Student's distribution for so many; and one error of the test set for every point, not
+divided by the seeds, which share it. One seed: the test set alone. Points are drawn independently of each
+other where it is the test set that moves them; in truth all are of one test set, whose luck moves them
+together and cancels in part.
 """
 
 from __future__ import annotations
@@ -76,11 +78,12 @@ class Comparison:
     Attributes:
         level: the highest quality that both reach.
         at_level: the ratio there.
-        over_range: its geometric mean over the qualities from the highest of the two lowest points up to there.
+        over_range: its geometric mean over the qualities from the highest of the two lowest points up to
+            there.
         to_end: what the curve reached for all the baseline cost: cost of the baseline's best over the cost at
             which the curve reached it, 0 where it never did.
-        bound: ``at least`` where the curve was beyond `level` at its first point already, so that the ratios are
-            no more than bounds, ``at most`` where the baseline was; otherwise empty.
+        bound: ``at least`` where the curve was beyond `level` at its first point already, so that the ratios
+            are no more than bounds, ``at most`` where the baseline was; otherwise empty.
     """
 
     level: float

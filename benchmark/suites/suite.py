@@ -36,7 +36,9 @@ class Pretraining:
     @property
     def kept(self) -> dict[int, str]:
         """The backbones that it keeps on its way: an entry of its recipe's ``keep`` -> backbone."""
-        return {samples: f"run:{kept_folder(self.out, samples)}" for samples in self.overrides.get("keep", ())}
+        return {
+            samples: f"run:{kept_folder(self.out, samples)}" for samples in self.overrides.get("keep", ())
+        }
 
     def repeated(self, seed: int) -> Pretraining:
         """The same with another seed, in a folder of its own; seed 0 is this one.
@@ -99,7 +101,7 @@ class Suite:
         return list(cells.values())
 
     def curve_cells(self) -> list[Cell]:
-        """The points of the curve before its end, which `cells` has: they are rows of no table but its own."""
+        """The points of the curve before its end, which `cells` has: rows of no table but the curve's."""
         if self.curve is None:
             return []
         made = {entry.backbone: entry for entry in self.pretrainings()}

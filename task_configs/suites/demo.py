@@ -1,7 +1,8 @@
 """The demo: CatLIP and CLIP, pre-trained on the same embedded pairs, and random weights as the floor.
 
 Protocol: each goes through a linear probe, Mask R-CNN and DeepLabv3 on the embedded data, as their configs
-say; the linear probe is also taken of three checkpoints of each pre-training's way. One seed by default; a finding needs several (--seeds).
+say; the linear probe is also taken of three checkpoints of each pre-training's way. One seed by default; a
+finding needs several (--seeds).
 
 Command:
     python run_suite.py

@@ -2,15 +2,16 @@
 
     python tests/calibration/speed_ups.py [--worlds 1000] [--quick]
 
-Two objectives learn along one course, the second so many times as slowly (*planted*); each is seen at four costs,
-each seed moves a whole curve and each of its points, and the test set moves each point. Printed for every course,
-planted speed-up and number of seeds, of the ratio at the highest common quality (*at level*) and its mean over the
-common range (*over range*): the share of worlds whose interval held the truth with the share's standard error, the
-median estimate, and the median width as a ratio of the interval's ends. The truth of several seeds is the ratio of
-the expected curves; of one seed, of these very runs on an endless test set, since its interval is for the test set
-alone. *planted* in the last column is how often the interval held the planted speed-up, which a curve that is
-straight between four points need not give. With *shared* the test set moves the points of both curves together, as
-one test set does, and not each by itself, as the intervals assume. One process; the full run takes minutes.
+Two objectives learn along one course, the second so many times as slowly (*planted*); each is seen at four
+costs, each seed moves a whole curve and each of its points, and the test set moves each point. Printed for
+every course, planted speed-up and number of seeds, of the ratio at the highest common quality (*at level*)
+and its mean over the common range (*over range*): the share of worlds whose interval held the truth with the
+share's standard error, the median estimate, and the median width as a ratio of the interval's ends. The truth
+of several seeds is the ratio of the expected curves; of one seed, of these very runs on an endless test set,
+since its interval is for the test set alone. *planted* in the last column is how often the interval held the
+planted speed-up, which a curve that is straight between four points need not give. With *shared* the test set
+moves the points of both curves together, as one test set does, and not each by itself, as the intervals
+assume. One process; the full run takes minutes.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ def simulate(course: str, planted: float, seeds: int, shared: bool, worlds: int)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--worlds", type=int, default=1000, help="per setting")
     parser.add_argument("--quick", action="store_true", help="100 worlds of fewer draws")
     options = parser.parse_args(arguments)

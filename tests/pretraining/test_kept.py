@@ -14,7 +14,7 @@ from common.errors import UserError
 from common.training.hooks import CostHook
 from pretraining import folder
 from pretraining.kept import KeepHook
-from pretraining.recipe import finished, fingerprint, lacking, load_recipe
+from pretraining.recipe import fingerprint, finished, lacking, load_recipe
 
 
 def pretrain(*args, **kwargs):

@@ -17,7 +17,9 @@ def curve(qualities, errors=0.0, stream=0, costs=COSTS):
 
 
 def reached(qualities, *levels, costs=COSTS):
-    return first_reached(costs, np.array([qualities], dtype=float), np.array([levels], dtype=float))[0].tolist()
+    return first_reached(costs, np.array([qualities], dtype=float), np.array([levels], dtype=float))[
+        0
+    ].tolist()
 
 
 def test_a_level_is_reached_between_points_over_the_logarithm_of_cost():
@@ -47,7 +49,9 @@ def test_a_planted_speed_up_is_found_in_both_directions():
     assert there.at_level.low < 2 < there.at_level.high
     for name in ("at_level", "over_range"):
         ours, theirs = getattr(there, name), getattr(back, name)
-        assert [theirs.value, theirs.low, theirs.high] == pytest.approx([1 / ours.value, 1 / ours.high, 1 / ours.low])
+        assert [theirs.value, theirs.low, theirs.high] == pytest.approx(
+            [1 / ours.value, 1 / ours.high, 1 / ours.low]
+        )
     assert there.to_end.value == pytest.approx(2) and not there.bound
     assert back.to_end == (0, 0, 0), "the slow one never reaches the fast one's best"
 
@@ -72,7 +76,11 @@ def test_curves_with_no_quality_in_common_give_a_bound():
     assert ahead.at_level[1:] == pytest.approx((8, np.inf))
     assert [ahead.at_level.value, ahead.over_range.value] == pytest.approx([8, 8])
     behind = compare(curve([1, 2, 3, 4], stream=1), curve([5, 6, 7, 8]))
-    assert behind.bound == "at most" and behind.at_level.value == pytest.approx(1 / 8) and behind.to_end.value == 0
+    assert (
+        behind.bound == "at most"
+        and behind.at_level.value == pytest.approx(1 / 8)
+        and behind.to_end.value == 0
+    )
     assert not compare(curve([1, 2, 3, 4]), curve([1, 3, 5, 7], stream=1)).bound
 
 
