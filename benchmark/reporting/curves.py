@@ -55,8 +55,7 @@ def draw(results: Results, task: str, ways: list[Trajectory], looks: dict[str, L
         }
         for way in ways:
             handles[way.name] = _line(axes, way, kind, looks[way.name])
-        axes.set_xscale("log")
-        axes.set_xlabel(AXES[kind])
+        _log_axis(axes, kind)
         if len(ways) == 2 and kind != "seconds":
             _mark(axes, ways, kind)
     _limits(panels, ways, [metric for metric in floors.values() if metric])
@@ -65,7 +64,8 @@ def draw(results: Results, task: str, ways: list[Trajectory], looks: dict[str, L
     several = max(len(way.seeds) for way in ways) > 1
     bars = "bands: from the worst seed to the best" if several else "bars: 95 % intervals of the test set"
     canvas.suptitle(
-        f"{task} against the cost of pre-training by then\n{bars}; ratios at equal quality: {covered(ways)}",
+        f"{task} against the cost of pre-training by then\n"
+        f"{bars}; x: cost at equal quality [95 % interval of {covered(ways)}]",
         x=0.01,
         ha="left",
         fontsize=11,
@@ -92,6 +92,16 @@ def _line(axes: Axes, way: Trajectory, kind: str, look: Look) -> object:
     return line
 
 
+def _log_axis(axes: Axes, kind: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.set_xlabel(AXES[kind])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0e}" if kind == "flops" else f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _mark(axes: Axes, ways: list[Trajectory], kind: str) -> None:
     """The ratio at the highest quality that both reached, where it was reached."""
     compared = comparisons(ways, kind)
@@ -105,6 +115,7 @@ def _mark(axes: Axes, ways: list[Trajectory], kind: str) -> None:
         axes.annotate(
             f"x {ratio_text(found.at_level, found, one.has_intervals and other.has_intervals)}",
             ((start * end) ** 0.5, level), (0, -14), textcoords="offset points", ha="center", fontsize=9,
+            bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
 
 

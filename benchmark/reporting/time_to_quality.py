@@ -32,7 +32,7 @@ NOTES = (
     "Quality counts where it is first reached, on a straight line between points over the logarithm of cost. "
     "Ratios are the cost of the baseline over that of the backbone, more than 1 where the backbone is the "
     "cheaper one; both directions are listed. ∞ and 0 leave an interval open: a curve may have been at that "
-    "quality before its first point.",
+    "quality before its first point, or never reach it.",
     "Intervals of 1 seed say how far the test set limits these very runs, nothing of other seeds; those of "
     "several hold both. What is never reached here may be reached by other runs, or on another test set.",
     SCHEDULE,
@@ -91,10 +91,11 @@ def levels(ways: list[Trajectory]) -> dict[float, str]:
     """Qualities to ask for, rising, and what each is: round ones on the curves, and the best of each."""
     values = [point.value() for way in ways for point in way.points]
     low, high = min(values), max(values)
-    step = _round_step((high - low) / 4)
-    first = math.floor(low / step) + 1
-    numbers = range(first, first + 10) if step else ()
-    found = {n * step: "" for n in numbers if n * step < high}
+    found = {}
+    if low < high:
+        step = _round_step((high - low) / 4)
+        first = math.floor(low / step) + 1
+        found = {n * step: "" for n in range(first, first + 5) if n * step < high}
     for way in ways:
         found[way.best] = f"best of {way.name}"
     return dict(sorted(found.items()))
@@ -102,8 +103,6 @@ def levels(ways: list[Trajectory]) -> dict[float, str]:
 
 def _round_step(least: float) -> float:
     """The next of 1, 2, 5, 10, 20, ... (or 0.5, 0.2, ...) from here up."""
-    if least <= 0:
-        return 0.0
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
 
@@ -178,7 +177,7 @@ def sentences(results: Results) -> list[str]:
             said.append(
                 f"{task}: at equal quality ({better.metric} {level:.1f}, the most that both reached) "
                 f"{other.name} cost {' and '.join(parts)} times what {better.name} did{end} "
-                f"({covered(list(pair))})."
+                f"(95 % intervals of {covered(list(pair))})."
             )
     if missing := sum(row.status in ("missing", "outdated") for row in results.points):
         said.append(
@@ -193,7 +192,8 @@ def ratio_text(ratio: Ratio, found: Comparison | None = None, interval: bool = T
         text = "never reached"
     else:
         text = f"{found.bound} {ratio.value:.2f}".strip() if found else f"{ratio.value:.2f}"
-    return f"{text} [{_number(ratio.low)}, {_number(ratio.high)}]" if interval else text
+    certain = ratio.high == 0  # of no draw it is any more
+    return text if certain or not interval else f"{text} [{_number(ratio.low)}, {_number(ratio.high)}]"
 
 
 def markdown(results: Results, found: dict[str, list[Trajectory]]) -> str:

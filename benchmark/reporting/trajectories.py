@@ -166,8 +166,8 @@ def covered(ways: list[Trajectory]) -> str:
     fewest, most = (pick(len(way.seeds) for way in ways) for pick in (min, max))
     seeds = f"{most} seed{'' if most == 1 else 's'}" if fewest == most else f"{fewest} to {most} seeds"
     if not all(way.has_intervals for way in ways):
-        return seeds if fewest > 1 else f"{seeds}: no intervals"
-    return f"{seeds}: the test set alone" if most == 1 else f"{seeds} and the test set"
+        return seeds if fewest > 1 else f"nothing, {seeds}"
+    return f"the test set alone, {seeds}" if most == 1 else f"the test set and {seeds}"
 
 
 def _trajectory(results: Results, name: str, task: str) -> Trajectory | None:

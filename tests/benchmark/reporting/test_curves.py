@@ -128,7 +128,7 @@ def test_the_tables_hold_every_point_every_seeds_samples_to_quality_and_both_dir
     equal = {(line["backbone"], line["cost"]): line for line in read(folder / "equal_quality.csv")}
     assert len(equal) == 2 * 3
     there, back = equal["catlip", "samples"], equal["clip", "samples"]
-    assert float(there["highest_common_quality"]) == 36 and there["interval"] == "2 seeds and the test set"
+    assert float(there["highest_common_quality"]) == 36 and there["interval"] == "the test set and 2 seeds"
     ratio = 80_000 / (20_480 * 2**0.6)
     assert float(there["at_level"]) == pytest.approx(ratio) == 1 / float(back["at_level"])
     assert float(there["at_level_low"]) < ratio < float(there["at_level_high"])
@@ -147,10 +147,10 @@ def test_one_seed_is_told_as_one(results_of):
     (said,) = time_to_quality.sentences(results)
     assert said.startswith("probe: at equal quality (top1 36.0, the most that both reached) clip cost 2.58 [")
     assert "in samples and 3.22 [" in said and "in FLOPs times what catlip did" in said
-    assert "clip never reached the 49.0 of catlip (1 seed: the test set alone)." in said
+    assert "clip never reached the 49.0 of catlip (95 % intervals of the test set alone, 1 seed)." in said
     assert "seconds" not in said, "they were not timed in turns"
     reporting.update(results)
-    assert "1 seed: the test set alone" in (results.folder / "tables" / "time_to_quality.md").read_text()
+    assert "the test set alone, 1 seed" in (results.folder / "tables" / "time_to_quality.md").read_text()
 
 
 def test_a_figure_that_is_better_when_smaller_is_compared_the_other_way(results_of):
@@ -216,7 +216,7 @@ def test_without_intervals_of_one_seed_none_is_shown(results_of):
         entry.metrics["top1"] = metric
     results = results_of(*records)
     (said,) = time_to_quality.sentences(results)
-    assert "clip cost 2.58 in samples" in said and "(1 seed: no intervals)" in said
+    assert "clip cost 2.58 in samples" in said and "(95 % intervals of nothing, 1 seed)" in said
     reporting.update(results)
 
 
@@ -235,13 +235,23 @@ def test_the_plot_has_three_panels_of_rising_cost(results_of, seeds):
         bands = [shape for shape in axes.collections if len(shape.get_paths()) and seeds > 1]
         assert bool(bands) == (seeds > 1)
     title = canvas.get_suptitle()
-    assert ("bands" in title) == (seeds > 1) and ("1 seed: the test set alone" in title) == (seeds == 1)
+    assert ("bands" in title) == (seeds > 1) and ("the test set alone, 1 seed" in title) == (seeds == 1)
     assert "not what a run of that length" in canvas.get_supxlabel()
     marks = [text.get_text() for axes in canvas.axes for text in axes.texts]
     assert len(marks) == 2 and marks[0].startswith("x 2.58 ["), "none at the seconds"
     assert [text.get_text() for text in canvas.axes[0].get_legend().texts] == [
         *("random (no pre-training)", "clip", "catlip")
     ]
+
+
+def test_a_curve_that_stands_still_is_one_too(results_of):
+    results = results_of(*suite(values={"clip": (30.0,) * 4, "catlip": (30.0,) * 4}))
+    ways = trajectories(results)["probe"]
+    assert time_to_quality.levels(ways) == {30.0: "best of catlip"}
+    assert ways[0].cost_of(30.0, "samples") == ("reached", 10_240)
+    # when it was there cannot be told from points that are all there
+    assert "cost 1.00 [0, ∞] in samples" in time_to_quality.sentences(results)[0]
+    assert reporting.update(results)
 
 
 def test_levels_are_round_and_the_best_of_each(results_of):
