@@ -6,11 +6,20 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvases, save
 from benchmark.reporting.plots import Look, axis_label, floor, looks_of
 from benchmark.reporting.results import Results
 from benchmark.reporting.time_to_quality import SCHEDULE, ratio_text
-from benchmark.reporting.trajectories import Trajectory, comparisons, covered, kinds, trajectories
+from benchmark.reporting.trajectories import (
+    Trajectory,
+    comparisons,
+    covered,
+    floors,
+    is_learnt,
+    kinds,
+    trajectories,
+)
 from common.names import slug
 
 if TYPE_CHECKING:
@@ -45,20 +54,17 @@ def draw(results: Results, task: str, ways: list[Trajectory], looks: dict[str, L
     if not known:
         return None
     canvas, panels = new_canvases(13.0, 4.6, len(known))
-    random = [name for name in results.backbones if results.card(name).source == "random"]
-    floors = {name: results.score(name, task, ways[0].metric).metric for name in random}
+    found = floors(results, ways[0])
     for axes, kind in zip(panels, known, strict=True):
         handles = {
-            f"{name} (no pre-training)": floor(axes, metric, looks[name])
-            for name, metric in floors.items()
-            if metric
+            f"{name} (no pre-training)": floor(axes, metric, looks[name]) for name, metric in found.items()
         }
         for way in ways:
             handles[way.name] = _line(axes, way, kind, looks[way.name])
         _log_axis(axes, kind)
         if len(ways) == 2 and kind != "seconds":
-            _mark(axes, ways, kind)
-    _limits(panels, ways, [metric for metric in floors.values() if metric])
+            _mark(axes, results, ways, kind)
+    _limits(panels, ways, list(found.values()))
     panels[0].set_ylabel(axis_label(results.score(ways[0].name, task, ways[0].metric)))
     panels[0].legend(handles.values(), list(handles), loc="upper left")
     several = max(len(way.seeds) for way in ways) > 1
@@ -102,14 +108,16 @@ def _log_axis(axes: Axes, kind: str) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _mark(axes: Axes, ways: list[Trajectory], kind: str) -> None:
-    """The ratio at the highest quality that both reached, where it was reached."""
+def _mark(axes: Axes, results: Results, ways: list[Trajectory], kind: str) -> None:
+    """The ratio at the highest quality that both reached, where they did; none where random weights are."""
     compared = comparisons(ways, kind)
     for one, other in combinations(ways, 2):
         found = compared[one.name, other.name]
         if found.at_level.value < 1:
             one, other, found = other, one, compared[other.name, one.name]
         level = found.level if one.sample.higher_is_better else -found.level
+        if not is_learnt(results, one, level):
+            continue
         (_, start), (_, end) = (way.cost_of(level, kind) for way in (one, other))
         axes.plot([start, end], [level] * 2, color="black", lw=1, ls=":", marker="|", ms=8)
         axes.annotate(
@@ -119,9 +127,9 @@ def _mark(axes: Axes, ways: list[Trajectory], kind: str) -> None:
         )  # fmt: skip
 
 
-def _limits(panels: list[Axes], ways: list[Trajectory], floors: list) -> None:
+def _limits(panels: list[Axes], ways: list[Trajectory], lowest: list[Metric]) -> None:
     tops = [end for way in ways for point in way.points for end in (point.interval or (point.value(),))]
     tops += [point.value(seed) for way in ways for point in way.points for seed in way.seeds]
-    tops += [metric.value if metric.high is None else metric.high for metric in floors]
+    tops += [metric.value if metric.high is None else metric.high for metric in lowest]
     for axes in panels:
         axes.set_ylim(0, 1.12 * max(tops) or 1)

@@ -16,6 +16,7 @@ from benchmark.reporting.trajectories import (
     comparisons,
     cost_of,
     covered,
+    is_learnt,
     kinds,
     trajectories,
 )
@@ -55,7 +56,7 @@ def write(results: Results) -> list[Path]:
         "time_to_quality.csv": csv_text([line for ways in found.values() for line in to_quality(ways)]),
         "time_to_quality.md": markdown(results, found),
     }
-    if equal := [line for ways in found.values() for line in equal_quality(ways)]:
+    if equal := [line for ways in found.values() for line in equal_quality(results, ways)]:
         contents["equal_quality.csv"] = csv_text(equal)
     for name, text in contents.items():
         write_text(folder / name, text)
@@ -127,7 +128,7 @@ def to_quality(ways: list[Trajectory]) -> list[dict[str, Any]]:
     return lines
 
 
-def equal_quality(ways: list[Trajectory]) -> list[dict[str, Any]]:
+def equal_quality(results: Results, ways: list[Trajectory]) -> list[dict[str, Any]]:
     """The ratios of cost at equal quality: both directions of every pair, each kind of cost."""
     lines = []
     for kind in kinds(ways):
@@ -140,6 +141,7 @@ def equal_quality(ways: list[Trajectory]) -> list[dict[str, Any]]:
                 "baseline": other,
                 "cost": kind,
                 "highest_common_quality": _level(pair, found),
+                "beyond_random_weights": is_learnt(results, pair[0], _level(pair, found)),
                 "bound": found.bound,
             }
             for name in ("at_level", "over_range", "to_end"):
@@ -174,6 +176,12 @@ def sentences(results: Results) -> list[str]:
             end = f"; {other.name} never reached the {better.best:.1f} of {better.name}" * (
                 status == "never reached"
             )
+            if not is_learnt(results, better, level):
+                said.append(
+                    f"{task}: {better.name} and {other.name} have no quality in common that random weights "
+                    f"may not have, too ({better.metric} {level:.1f}): what it cost is not compared{end}."
+                )
+                continue
             said.append(
                 f"{task}: at equal quality ({better.metric} {level:.1f}, the most that both reached) "
                 f"{other.name} cost {' and '.join(parts)} times what {better.name} did{end} "
@@ -202,13 +210,13 @@ def markdown(results: Results, found: dict[str, list[Trajectory]]) -> str:
     for task, ways in found.items():
         parts.append(f"## {escape(task)}, {escape(ways[0].metric)}")
         if len(ways) > 1:
-            parts.append(_table(*_ratio_lines(ways)))
+            parts.append(_table(*_ratio_lines(results, ways)))
         parts.append(_table(*_quality_lines(ways)))
     parts.append("\n".join(f"- {escape(note)}" for note in NOTES))
     return "\n\n".join(parts) + "\n"
 
 
-def _ratio_lines(ways: list[Trajectory]) -> tuple[list[str], list[list[str]]]:
+def _ratio_lines(results: Results, ways: list[Trajectory]) -> tuple[list[str], list[list[str]]]:
     header = [
         "backbone",
         "baseline",
@@ -222,11 +230,12 @@ def _ratio_lines(ways: list[Trajectory]) -> tuple[list[str], list[list[str]]]:
     for kind in kinds(ways):
         for (one, other), found in comparisons(ways, kind).items():
             pair = [way for way in ways if way.name in (one, other)]
-            shown = _shown(pair)
+            shown, level = _shown(pair), _level(pair, found)
             lines.append(
                 [
                     *(one, other, COSTS[kind] + " (no speed-up)" * (kind == "seconds")),
-                    f"{_level(pair, found):.1f}",
+                    f"{level:.1f}"
+                    + " (random weights may have it)" * (not is_learnt(results, pair[0], level)),
                     ratio_text(found.at_level, found, shown),
                     ratio_text(found.over_range, found, shown),
                     ratio_text(found.to_end, found if found.bound == "at least" else None, shown),

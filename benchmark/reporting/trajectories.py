@@ -161,6 +161,22 @@ def comparisons(ways: list[Trajectory], kind: str) -> dict[tuple[str, str], Comp
     return {(one, other): compare(curves[one], curves[other]) for one, other in permutations(curves, 2)}
 
 
+def floors(results: Results, way: Trajectory) -> dict[str, Metric]:
+    """What backbones of random weights have on the same task: what a curve begins at, at no cost."""
+    random = [name for name in results.backbones if results.card(name).source == "random"]
+    scores = {name: results.score(name, way.task, way.metric).metric for name in random}
+    return {name: metric for name, metric in scores.items() if metric}
+
+
+def is_learnt(results: Results, way: Trajectory, quality: float) -> bool:
+    """Whether a quality is beyond what random weights may have; where none are there, it counts as such."""
+    if way.sample.higher_is_better:
+        ends = (m.value if m.high is None else max(m.value, m.high) for m in floors(results, way).values())
+        return all(quality > end for end in ends)
+    ends = (m.value if m.low is None else min(m.value, m.low) for m in floors(results, way).values())
+    return all(quality < end for end in ends)
+
+
 def covered(ways: list[Trajectory]) -> str:
     """What intervals of a comparison are of, in words."""
     fewest, most = (pick(len(way.seeds) for way in ways) for pick in (min, max))

@@ -254,6 +254,22 @@ def test_a_curve_that_stands_still_is_one_too(results_of):
     assert reporting.update(results)
 
 
+def test_a_quality_that_random_weights_may_have_is_not_compared(results_of):
+    records = [
+        record("random", value=34.0) if entry.backbone.name == "random" else entry for entry in suite()
+    ]
+    results = results_of(*records)  # up to 38 by its interval, and clip's best is 36
+    (said,) = time_to_quality.sentences(results)
+    assert "no quality in common that random weights may not have, too (top1 36.0)" in said
+    assert "times what" not in said and said.endswith("clip never reached the 49.0 of catlip.")
+    reporting.update(results)
+    lines = read(results.folder / "tables" / "equal_quality.csv")
+    assert {line["beyond_random_weights"] for line in lines} == {"False"}
+    assert "36.0 (random weights may have it)" in (results.folder / "tables/time_to_quality.md").read_text()
+    canvas = curves.draw(results, "probe", trajectories(results)["probe"], plots.looks_of(results))
+    assert not [text for axes in canvas.axes for text in axes.texts]
+
+
 def test_levels_are_round_and_the_best_of_each(results_of):
     ways = trajectories(results_of(*suite()))["probe"]
     assert time_to_quality.levels(ways) == {
