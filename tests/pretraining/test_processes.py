@@ -113,7 +113,7 @@ def test_two_processes_learn_what_one_learns(pairs, configs, tmp_path, objective
 def test_a_killed_process_ends_the_run_and_any_number_goes_on_with_it(pairs, configs, tmp_path):
     """On the same samples, each counted once."""
     config, whole = configs["catlip"], tmp_path / "whole"
-    options = ("--set", "samples=400", "--set", "checkpoint_interval=3")
+    options = ("--set", "samples=400", "--set", "checkpoint_interval=3", "--set", "keep=[24,160]")
     assert main(command(config, whole, pairs, "--processes", "1", *options)) == 0
     generator = random.Random(KILLS)
     for attempt in range(KILLS):
@@ -132,6 +132,8 @@ def test_a_killed_process_ends_the_run_and_any_number_goes_on_with_it(pairs, con
         processes = generator.choice(["1", "2", "4"])
         assert main(command(config, out, pairs, "--processes", processes, *options)) == 0
         same_outcome(whole, out)
+        for kept in ("24", "160"):
+            same_weights(whole / "kept" / kept, out / "kept" / kept)
         shutil.rmtree(out)
 
 
