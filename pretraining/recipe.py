@@ -180,3 +180,12 @@ def lacking(
     if not folder.is_checkpoint(out, expected):
         return None
     return [s for s in recipe.keep if not folder.is_checkpoint(folder.kept_folder(out, s), expected)]
+
+
+def why_again(lacking: list[int]) -> str:
+    """What to say of a finished run that is trained again for checkpoints that it has not kept."""
+    counts = ", ".join(f"{samples:,}" for samples in lacking)
+    return (
+        f"it is finished, but kept no checkpoint at {counts} samples: it is trained again, and what is there "
+        "goes to .superseded"
+    )

@@ -65,11 +65,7 @@ class PretrainingJob(Job[Pretrained]):
     def order(self) -> list[str]:
         self._note.unlink(missing_ok=True)
         if lacking := recipe.lacking(*self._run()):
-            counts = ", ".join(f"{samples:,}" for samples in lacking)
-            self._display.line(
-                f"{self.label}: it is finished, but kept no checkpoint at {counts} samples: it is trained "
-                "again, and what is there goes to .superseded"
-            )
+            self._display.line(f"{self.label}: {recipe.why_again(lacking)}")
         return pretraining_command(self.entry, self._pairs)
 
     def finish(self, child: Handle, code: int) -> Pretrained:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from backbones import load_backbone
 from backbones.catalog import backbone_digest
+from benchmark.cli import main
 from common.errors import UserError
 from common.training.hooks import CostHook
 from pretraining import folder
@@ -136,6 +137,16 @@ def test_a_finished_run_that_kept_less_is_trained_again_and_not_lost(pairs, conf
     assert (aside / "kept" / "16" / "backbone.json").is_file()
     (out / "kept" / "48" / "weights.safetensors").unlink()
     assert lacking(config, out, data, wanted) == [48]
+
+
+def test_the_command_says_why_it_trains_a_finished_run_again(pairs, config, tmp_path, capsys):
+    words = ["pretrain", str(config), "--out", str(tmp_path / "out"), "--data", f"pairs={pairs}"]
+    words += ["--processes", "1", "--set", "samples=24"]
+    assert main(words) == 0 and "trained again" not in capsys.readouterr().err
+    assert main([*words, "--set", "keep=[8,16]"]) == 0
+    assert "out: it is finished, but kept no checkpoint at 8, 16 samples" in capsys.readouterr().err
+    assert main([*words, "--set", "keep=[16]"]) == 0
+    assert "is finished already" in capsys.readouterr().err
 
 
 def test_a_run_killed_before_what_it_kept_was_published_publishes_it_the_next_time(

@@ -219,7 +219,7 @@ CURVE = {"samples": [40], "tasks": ["task"]}
 
 def test_the_points_of_a_curve_come_last_and_are_no_rows_of_the_table(harness, pretraining, capsys):
     pretraining(CURVE)
-    assert main(arguments(harness)) == 0
+    assert main(arguments(harness, "--jobs", "1")) == 0
     out, _ = capsys.readouterr()
     assert [run.rpartition("/")[2] for run in harness.runs] == [
         *("pretrain clip", "random:vit_nano_conv16 0", "clip 0", "40 0")
