@@ -1,7 +1,8 @@
 """The folder of a pre-training: what is in the making, what is finished, what is somebody else's.
 
 ``training/`` holds all that is in the making. What is finished stands beside it and is replaced whole, when
-the next result is complete; what was there is moved to ``.superseded/``, never removed. Light: no torch.
+the next result is complete; what was there is moved to ``.superseded/``, never removed. ``kept/<samples>/``
+are the checkpoints of the way. Light: no torch.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import UserError
@@ -20,12 +22,47 @@ PROGRESS = Path("training", "progress.json")
 
 _FINGERPRINT = "fingerprint.json"
 _SUPERSEDED = ".superseded"
+_KEPT = "kept"
 _FINISHED = ("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv")  # in order of removal
 
 
 def training_folder(out: Path) -> Path:
     """Where all that is in the making stands."""
     return Path(out) / "training"
+
+
+def kept_folder(out: Path, samples: int) -> Path:
+    """Where the checkpoint stands that a run keeps after so many samples (an entry of its ``keep``).
+
+    Args:
+        out: the run's folder, or its ``training/`` while it is in the making.
+    """
+    return Path(out) / _KEPT / str(samples)
+
+
+def is_checkpoint(folder: Path, fingerprint: str) -> bool:
+    """Whether a folder is a whole checkpoint of the run with this fingerprint."""
+    description = read_json(Path(folder) / "backbone.json")
+    same = isinstance(description, dict) and description.get("fingerprint") == fingerprint
+    return same and (Path(folder) / "weights.safetensors").is_file()
+
+
+@contextmanager
+def keeping(training: Path, samples: int) -> Iterator[Path]:
+    """A folder to write a kept checkpoint into, which is put in its place when the block succeeds.
+
+    One that is there is replaced: a resumed run comes by its place again.
+    """
+    place = kept_folder(training, samples)
+    place.parent.mkdir(exist_ok=True)
+    written = Path(tempfile.mkdtemp(prefix=f".{samples}.", dir=place.parent))
+    try:
+        yield written
+        written.chmod(0o777 & ~umask())
+        shutil.rmtree(place, ignore_errors=True)
+        os.rename(written, place)
+    finally:
+        shutil.rmtree(written, ignore_errors=True)
 
 
 def claim(out: Path, fingerprint: str) -> Path:
@@ -74,12 +111,16 @@ def collect(training: Path) -> Path:
 def publish(finished: Path, out: Path) -> None:
     """Put the files of a complete result into `out`, and move aside what has their names there.
 
-    backbone.json goes first and comes last: where it is, everything it speaks of is.
+    backbone.json goes first and comes last: where it is, everything it speaks of is. The checkpoints of the
+    way follow: whoever is killed before them finds them in ``training/`` when the result is published again.
     """
-    _set_aside(out, [Path(out) / name for name in _FINISHED])
+    _set_aside(out, [Path(out) / name for name in (*_FINISHED, _KEPT)])
     for name in reversed(_FINISHED):
         if (Path(finished) / name).exists():
             os.replace(Path(finished) / name, Path(out) / name)
+    kept = Path(finished).parent / _KEPT
+    if kept.is_dir():
+        os.rename(kept, Path(out) / _KEPT)
     shutil.rmtree(finished)
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from common.configs import read_config
 from common.digest import digest, file_digest
 from common.errors import UserError
+from pretraining import folder
 from pretraining.objectives import objective_type
 
 PROTOCOL = 3
@@ -41,8 +50,12 @@ class Optimizer(_Strict):
 class Recipe(_Strict):
     """Everything that decides what a pre-training run learns, and how it is run.
 
-    The fields below `RUN_FIELDS` change how a run proceeds but not what it is; they are not part of its
-    fingerprint.
+    `RUN_FIELDS` change how a run proceeds and what is kept of it but not what it learns; they are not part of
+    its fingerprint.
+
+    Attributes:
+        keep: sample counts on the way at which a checkpoint of the averaged weights is kept, at the last
+            whole step up to each.
     """
 
     objective: dict[str, Any]
@@ -64,6 +77,20 @@ class Recipe(_Strict):
     shuffle_buffer: PositiveInt = 65_536
     val_interval: PositiveInt = 5000
     checkpoint_interval: PositiveInt = 1000
+    keep: list[PositiveInt] = []
+
+    @model_validator(mode="after")
+    def _check_keep(self) -> Recipe:
+        steps = [samples // self.batch_size for samples in self.keep]
+        for samples, step in zip(self.keep, steps, strict=True):
+            if not 1 <= step < self.iterations:
+                raise ValueError(
+                    f"keep: {samples} samples are not on the way: from {self.batch_size}, a step, to below "
+                    f"{self.iterations * self.batch_size}, the end"
+                )
+        if any(first >= second for first, second in pairwise(steps)):
+            raise ValueError(f"keep: {self.keep} are not rising by a step of {self.batch_size} each")
+        return self
 
     def check_processes(self, processes: int) -> None:
         """Raise `UserError` where a batch cannot be dealt to so many processes evenly."""
@@ -79,8 +106,13 @@ class Recipe(_Strict):
     def iterations(self) -> int:
         return max(1, self.samples // self.batch_size)
 
+    @property
+    def kept_steps(self) -> dict[int, int]:
+        """Step -> the entry of `keep` whose checkpoint is of that step."""
+        return {samples // self.batch_size: samples for samples in self.keep}
 
-RUN_FIELDS = {"num_workers", "precision", "compile", "val_interval", "checkpoint_interval"}
+
+RUN_FIELDS = {"num_workers", "precision", "compile", "val_interval", "checkpoint_interval", "keep"}
 
 
 def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -130,10 +162,30 @@ def fingerprint(recipe: Recipe, pairs: Path) -> str:
 
 
 def finished(config: Path, out: Path, data: dict[str, Path], overrides: dict[str, Any] | None = None) -> bool:
-    """Whether `out` holds the finished checkpoint of this very run. Imports no torch."""
-    try:
-        description = json.loads((Path(out) / "backbone.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    expected = fingerprint(load_recipe(config, overrides), data["pairs"])
-    return description.get("fingerprint") == expected and (Path(out) / "weights.safetensors").is_file()
+    """Whether `out` holds the finished checkpoint of this very run, and those it is to keep on its way.
+
+    Imports no torch.
+    """
+    return lacking(config, out, data, overrides) == []
+
+
+def lacking(
+    config: Path, out: Path, data: dict[str, Path], overrides: dict[str, Any] | None = None
+) -> list[int] | None:
+    """Which checkpoints a finished run has not kept: entries of ``keep``; None where it is not finished."""
+    if not (Path(out) / "backbone.json").is_file():
+        return None
+    recipe = load_recipe(config, overrides)
+    expected = fingerprint(recipe, data["pairs"])
+    if not folder.is_checkpoint(out, expected):
+        return None
+    return [s for s in recipe.keep if not folder.is_checkpoint(folder.kept_folder(out, s), expected)]
+
+
+def why_again(lacking: list[int]) -> str:
+    """What to say of a finished run that is trained again for checkpoints that it has not kept."""
+    counts = ", ".join(f"{samples:,}" for samples in lacking)
+    return (
+        f"it is finished, but kept no checkpoint at {counts} samples: it is trained again, and what is there "
+        "goes to .superseded"
+    )

@@ -35,6 +35,7 @@ from pretraining.data.readings import Reading
 from pretraining.data.shards import pair_splits
 from pretraining.data.stream import TrainLoader, TrainStream
 from pretraining.hooks import HistoryHook, MeanLoss, PairsCostHook, StreamPositionHook
+from pretraining.kept import KeepHook
 from pretraining.model import ImageTextModel
 from pretraining.objectives import load_objective
 from pretraining.objectives.base import Objective
@@ -56,8 +57,9 @@ def pretrain(
     Args:
         config: of `task_configs/pretraining`.
         out: the checkpoint folder to write: weights.safetensors, backbone.json, vocabulary.csv (CatLIP),
-            history.csv, and `training/` with MMEngine's log and whatever is in the making. A finished result
-            is replaced only by a complete one, and kept in `.superseded/`; nothing else there is touched.
+            history.csv, `kept/<samples>/` for the checkpoints of the way that the recipe is to keep, and
+            `training/` with MMEngine's log and whatever is in the making. A finished result is replaced only
+            by a complete one, and kept in `.superseded/`; nothing else there is touched.
         data: ``pairs``: a folder of shards, or one with ``train/`` and ``val/`` in it, labelled with
             ``python run_suite.py label`` for objectives that learn synsets.
         overrides: values that replace the config's, keys as ``optimizer.lr``.
@@ -91,30 +93,38 @@ def pretrain(
     flops = flops_per_image(model, reading, recipe.image_size, share)
 
     cost = PairsCostHook()
-    history = HistoryHook(training / "history.csv", recipe.batch_size, cost)
-    progress = ProgressHook(_told(ProgressFile(out / folder.PROGRESS), report), cost, recipe.batch_size)
-    runner = _build_runner(recipe, model, reading, pairs, training, [cost, WaitHook(cost), progress, history])
-    device = next(model.parameters()).device
-    forget_peak_memory(device)
-    runner.train()
-    if group.is_first():
-        precision = runner.optim_wrapper.precision
+
+    def save(place: Path, runner: ResumableRunner, samples: int, **further: Any) -> None:
         description = {
             # at once: what follows is not part of it
-            "cost": _cost(recipe, cost, reading, flops, device, precision),
+            "cost": _cost(recipe, samples, cost, reading, flops, runner),
             "fingerprint": fingerprint,
             "config": Path(config).name,
             "command": command,
-            "validation": history.validation,
-            "environment": software(device),
+            "environment": software(_device(runner)),
+            **further,
         }
+        _save(place, recipe, runner.trained_model, reading, description)
+
+    keep = KeepHook(recipe, fingerprint, training, cost, save)
+    history = HistoryHook(training / "history.csv", recipe.batch_size, cost)
+    progress = ProgressHook(_told(ProgressFile(out / folder.PROGRESS), report), cost, recipe.batch_size)
+    hooks = [cost, WaitHook(cost), progress, history, keep]
+    runner = _build_runner(recipe, model, reading, pairs, training, hooks)
+    forget_peak_memory(_device(runner))
+    runner.train()
+    if group.is_first():
         complete = folder.collect(training)
         shutil.copy(history.path, complete / "history.csv")
-        _save(complete, recipe, runner.trained_model, reading, description)
+        save(complete, runner, recipe.iterations * recipe.batch_size, validation=history.validation)
         folder.publish(complete, out)
         forget_checkpoints(training)
         history.path.unlink(missing_ok=True)
     return out
+
+
+def _device(runner: ResumableRunner) -> torch.device:
+    return next(runner.model.parameters()).device
 
 
 def _told(*reports: Report) -> Report:
@@ -236,14 +246,13 @@ def _loops(recipe: Recipe, reading: Reading, pairs: Path) -> dict[str, Any]:
 
 def _cost(
     recipe: Recipe,
+    samples: int,
     counted: PairsCostHook,
     reading: Reading,
     flops: dict[str, float],
-    device: torch.device,
-    precision: str,
+    runner: ResumableRunner,
 ) -> TrainingCost:
-    """What the training has cost, up to now."""
-    samples = recipe.iterations * recipe.batch_size
+    """What the training has cost, up to now, after so many samples."""
     return TrainingCost(
         samples=samples,
         seconds=counted.seconds,
@@ -251,10 +260,10 @@ def _cost(
         labelling_seconds=reading.labelling_seconds,
         images_per_second=samples / counted.seconds,
         waiting_for_data_seconds=counted.data_seconds,
-        peak_memory_bytes=peak_memory_bytes(device),
+        peak_memory_bytes=peak_memory_bytes(_device(runner)),
         flops_per_image=flops,
         flops=flops["total"] * samples,
-        precision=precision,
+        precision=runner.optim_wrapper.precision,
         processes=world_size(),
         batch_size=recipe.batch_size,
         skipped_samples=counted.skipped.total(),

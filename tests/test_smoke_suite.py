@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BACKBONES = ["random", "clip", "catlip"]
 # What was sampled independently: classes of the probe, images of the others.
 UNITS = {"demo_linear_probe": 6, "demo_mask_rcnn": 4, "demo_deeplabv3": 4}
+CURVE = {(backbone, "demo_linear_probe", "samples640-seed0") for backbone in ("clip", "catlip")}
 
 
 def run_suite(results):
@@ -28,10 +29,11 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
     assert first.returncode == 0, first.stdout + first.stderr
     suite = tmp_path / "smoke"
     records = {
-        path.parts[-4:-2]: json.loads(path.read_text()) for path in suite.glob("*/*/seed0/record.json")
+        path.parts[-4:-1]: json.loads(path.read_text()) for path in suite.glob("*/*/*seed0/record.json")
     }
-    assert set(records) == {(backbone, task) for backbone in BACKBONES for task in UNITS}
-    for (backbone, task), record in records.items():
+    ends = {(backbone, task, "seed0") for backbone in BACKBONES for task in UNITS}
+    assert set(records) == ends | CURVE
+    for (backbone, task, _), record in records.items():
         assert record["status"] == "done" and "run_suite.py run" in record["command"]
         for name in (record["primary"], *record["also"]):
             metric = record["metrics"][name]
@@ -42,11 +44,22 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
     for name in ("clip", "catlip"):
         cost = json.loads((suite / "pretrain" / name / "backbone.json").read_text())["cost"]
         assert cost["samples"] == 1280 and cost["images_per_second"] > 0 and cost["flops"] > 0
+        kept = json.loads((suite / "pretrain" / name / "kept" / "640" / "backbone.json").read_text())["cost"]
+        assert kept["samples"] == 640 and kept["flops"] == cost["flops"] / 2
+        assert 0 < kept["seconds"] < cost["seconds"] and 0 < kept["cpu_seconds"] < cost["cpu_seconds"]
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES
     # top-1, box AP, mask AP, mIoU over things, stuff and all, each by itself and against cost; all on one
-    # page; the losses
-    assert len(list((suite / "plots").glob("*.png"))) == 14
+    # page; the losses; the probe's curve
+    assert len(list((suite / "plots").glob("*.png"))) == 15
+    assert (suite / "plots" / "curve_demo_linear_probe.png").is_file()
+    with (suite / "tables" / "curve.csv").open(newline="") as file:
+        points = [(row["backbone"], row["samples"]) for row in csv.DictReader(file)]
+    assert points == [(name, count) for name in ("clip", "catlip") for count in ("640", "1280")]
+    with (suite / "tables" / "equal_quality.csv").open(newline="") as file:
+        assert {row["cost"] for row in csv.DictReader(file)} == {"samples", "flops", "seconds"}
+    told = ("demo_linear_probe: at equal quality (top1 ", "have no quality in common that random weights may")
+    assert any(text in first.stdout for text in told)
 
     made = written(suite)
     second = run_suite(tmp_path)

@@ -50,7 +50,7 @@ def command(
     from common.training import group
     from pretraining.data.shards import pair_splits
     from pretraining.folder import PROGRESS, claim
-    from pretraining.recipe import fingerprint, finished, load_recipe
+    from pretraining.recipe import fingerprint, finished, lacking, load_recipe, why_again
 
     path, values = find_config(config), parse_overrides(overrides)
     folder = (out or RESULTS / "pretrain" / path.stem).expanduser().absolute()
@@ -75,7 +75,8 @@ def command(
         return
     check_folder("pairs", places["pairs"], drawn, "pairs")
     pair_splits(places["pairs"])
-    if finished(path, folder, places, values):
+    missing = lacking(path, folder, places, values)
+    if missing == []:
         if group.is_first():
             say(f"{folder} is finished already", console)
         return
@@ -89,6 +90,8 @@ def command(
         return
     # started with others, it ends at once when it is told to: checkpoints are whole at any time
     with nullcontext() if launched() else stoppable(), Display() as display:
+        if missing:
+            display.line(f"{folder}: {why_again(missing)}")
         job = display.job(f"pre-train {path.stem}")
         if not launched():
             from common.training.launch import default_processes, launch

@@ -65,12 +65,12 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
         written: what the files show, where that is more than the terminal does.
     """
     from benchmark import reporting
-    from benchmark.reporting import tables
+    from benchmark.reporting import tables, time_to_quality
     from benchmark.running.console import say, stdout
 
     reporting.update(written or results, force)
     console = stdout()
     console.print(tables.terminal(results))
-    for note in results.all_notes():
+    for note in time_to_quality.sentences(results) + results.all_notes():
         console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
     say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)

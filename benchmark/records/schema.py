@@ -164,6 +164,8 @@ class Order(_Model):
         seed: of everything random in the transfer.
         pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
             did not make it.
+        pretraining_samples: after how many samples of it, where it was not its end: the entry of the recipe's
+            ``keep``; how many they were is in the backbone's description. Since version 4.
         fingerprint: of what decides the result; None when it could not be taken (the backbone is missing).
         command: that computes the cell by itself.
     """
@@ -174,6 +176,7 @@ class Order(_Model):
     data: DataInfo
     seed: int
     pretraining_seed: int | None = None
+    pretraining_samples: int | None = None
     fingerprint: str | None
     command: str
 

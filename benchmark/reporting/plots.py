@@ -111,7 +111,7 @@ def compare(axes: Axes, task: str, scores: dict[str, Score], looks: dict[str, Lo
     axes.set_yticks(range(len(scores)), list(scores))
     axes.set_ylim(len(scores) - 0.5, -0.7)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(_axis_label(first))
+    axes.set_xlabel(axis_label(first))
     _from_zero(axes.set_xlim, scores)
     axes.set_title(f"{task}: {_extent(scores)}\n95 % intervals, {_method(first)}")
 
@@ -128,7 +128,7 @@ def against_cost(
         return None
     canvas, panels = new_canvases(11.0, 1.0 + 3.4 * -(-len(counted) // 2), len(counted), columns=2)
     for axes, (key, label, unit, paid) in zip(panels, counted, strict=True):
-        handles = [_floor(axes, scores[name].metric, looks[name]) for name in random]
+        handles = [floor(axes, scores[name].metric, looks[name]) for name in random]
         for name in paid:
             metric, look, x = scores[name].metric, looks[name], costs[name][key] / unit
             if metric.low is not None:
@@ -142,7 +142,7 @@ def against_cost(
         axes.set_xlabel(label)
     first = scores[counted[0][-1][0]]
     for axes in panels[::2]:
-        axes.set_ylabel(_axis_label(first))
+        axes.set_ylabel(axis_label(first))
     names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
     panels[0].legend(handles, names, loc="center left")
     title = f"{task} against the cost of pre-training\n{_extent(scores)}; bars: 95 % intervals"
@@ -150,7 +150,7 @@ def against_cost(
     return canvas
 
 
-def _floor(axes: Axes, metric: Metric, look: Look) -> Any:
+def floor(axes: Axes, metric: Metric, look: Look) -> Any:
     """A horizontal line with its interval, for a backbone that cost nothing."""
     if metric.low is not None:
         axes.axhspan(metric.low, metric.high, color=look.colour, alpha=0.2, lw=0)
@@ -230,7 +230,8 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
     ]
 
 
-def _axis_label(score: Score) -> str:
+def axis_label(score: Score) -> str:
+    """What an axis of scores is of."""
     name = NAMES.get(score.name, score.name)
     return f"{name}, {score.unit}" if score.unit else name
 

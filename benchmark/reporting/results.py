@@ -36,6 +36,7 @@ class Row:
         seed, pretraining_seed: of this repetition.
         folder: where its record is, or would be.
         record: None where there is none.
+        pretraining_samples: where on the way of its pre-training the backbone is of; None: of its end.
         status: ``done``, ``failed``, ``missing``, or ``outdated``: of another protocol, config or data.
     """
 
@@ -48,11 +49,12 @@ class Row:
     folder: Path
     record: Record | None
     status: str
+    pretraining_samples: int | None = None
 
     @property
     def repetition(self) -> str:
         """Its seeds in words."""
-        return seeds_label(self.seed, self.pretraining_seed)
+        return seeds_label(self.seed, self.pretraining_seed, self.pretraining_samples)
 
 
 class Column(NamedTuple):
@@ -98,12 +100,18 @@ class Score:
 
 @dataclass
 class Results:
-    """Everything the tables and plots of one suite are made from."""
+    """Everything the tables and plots of one suite are made from.
+
+    Attributes:
+        rows: cells of finished backbones.
+        points: cells of backbones on their way, which the curves alone show (`reporting.trajectories`).
+    """
 
     suite: str
     folder: Path
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
+    points: list[Row] = field(default_factory=list)
 
     @property
     def backbones(self) -> dict[str, str]:
@@ -119,7 +127,7 @@ class Results:
 
     @property
     def failed(self) -> int:
-        return sum(row.status != "done" for row in self.rows)
+        return sum(row.status != "done" for row in self.rows + self.points)
 
     def card(self, name: str) -> Card:
         """What a backbone says of itself (`backbones.catalog.describe`), as its latest record noted it."""
@@ -169,8 +177,8 @@ class Results:
     def all_notes(self) -> list[str]:
         """Notes under the tables, each once."""
         notes = list(self.notes)
-        for row in self.rows:
-            if row.status == "done":
+        for row in self.rows + self.points:
+            if row.status == "done" and row.pretraining_samples is None:
                 notes += row.record.notes
             elif row.status == "failed":
                 notes.append(
@@ -272,7 +280,7 @@ class Results:
                 row.status,
                 row.record and row.record.model_dump_json(),
             ]
-            for row in self.rows
+            for row in self.rows + self.points
         ]
         return [self.suite, rows, self.notes]
 
@@ -289,12 +297,13 @@ def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
     """Results of the cells a suite's config lists.
 
     Args:
-        records: of all cells, in order, where they are at hand; otherwise they are read.
+        records: of all cells, then those of the curve, in order, where they are at hand; otherwise they are
+            read.
     """
-    cells = suite.cells()
+    cells = suite.cells() + suite.curve_cells()
     found = list(records) if records is not None else [read_record(cell.folder) for cell in cells]
     rows = [_row_of_cell(cell, record) for cell, record in zip(cells, found, strict=True)]
-    return _without_mixing(Results(suite.name, suite.folder, rows))
+    return _results(suite.name, suite.folder, rows)
 
 
 def of_folder(folder: Path) -> Results:
@@ -316,11 +325,12 @@ def of_folder(folder: Path) -> Results:
                 folder=path,
                 record=record,
                 status=record.status,
+                pretraining_samples=record.pretraining_samples,
             )
         )
     if not rows:
         raise UserError(f"{folder} holds no records: run python run_suite.py, or name the suite with --suite")
-    return _without_mixing(Results(rows[0].record.suite, Path(folder), rows))
+    return _results(rows[0].record.suite, Path(folder), rows)
 
 
 def of_cell(cell: Cell, record: Record) -> Results:
@@ -339,13 +349,22 @@ def _row_of_cell(cell: Cell, record: Record | None) -> Row:
         folder=cell.folder,
         record=record,
         status=record.status if record else "missing",
+        pretraining_samples=cell.pretraining_samples,
     )
+
+
+def _results(suite: str, folder: Path, rows: list[Row]) -> Results:
+    """The results of all rows, those on the way apart."""
+    ends = [row for row in rows if row.pretraining_samples is None]
+    points = [row for row in rows if row.pretraining_samples is not None]
+    return _without_mixing(Results(suite, folder, ends, points=points))
 
 
 def _without_mixing(results: Results) -> Results:
     """Mark records outdated that may not stand in one column with the newest ones of their task."""
     for task in results.tasks:
-        done = [row for row in results.rows if row.task == task and row.status == "done"]
+        rows = results.rows + results.points
+        done = [row for row in rows if row.task == task and row.status == "done"]
         if not done:
             continue
         newest = max(done, key=lambda row: (row.record.task.protocol, row.record.finished))

@@ -139,6 +139,7 @@ def _order(cell: Cell, identity: dict[str, Any] | None) -> Order:
         data=DataInfo(name=cell.task.data_name, path=str(Path(cell.data).absolute()), digest=known["data"]),
         seed=cell.seed,
         pretraining_seed=cell.pretraining_seed,
+        pretraining_samples=cell.pretraining_samples,
         fingerprint=digest(identity) if identity else None,
         command=cell.command,
     )

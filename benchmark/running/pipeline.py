@@ -18,7 +18,7 @@ def run_suite(suite: Suite, launcher: Launcher, display: Display, retry_failed: 
         retry_failed: try again what failed before and has not changed since.
 
     Returns:
-        One record per cell, failed ones among them.
+        One record per cell, those of the curve last, failed ones among them.
 
     Raises:
         UserError: the suite cannot start (data missing, config wrong).
@@ -29,8 +29,10 @@ def run_suite(suite: Suite, launcher: Launcher, display: Display, retry_failed: 
     if entries := suite.pretrainings():
         from benchmark.running.pretraining import PretrainingJob
 
-        jobs = [PretrainingJob(entry, suite.data["pairs"]) for entry in entries]
+        jobs = [PretrainingJob(entry, suite.data["pairs"], display) for entry in entries]
         for entry, made in zip(entries, run_jobs(jobs, launcher, display, retry_failed), strict=True):
             if made.failure:
-                blocked[entry.backbone] = (made.failure.error, made.failure.log_tail)
-    return run_cells(suite.cells(), launcher, display, retry_failed, blocked)
+                reason = made.failure.error, made.failure.log_tail
+                blocked |= dict.fromkeys((entry.backbone, *entry.kept.values()), reason)
+    cells = suite.cells() + suite.curve_cells()
+    return run_cells(cells, launcher, display, retry_failed, blocked)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from benchmark.records.schema import Failure
+from benchmark.running.console import Display
 from benchmark.running.jobs import Job
 from benchmark.running.launchers.base import Handle
 from benchmark.suites.suite import Pretraining
@@ -32,16 +34,18 @@ class PretrainingJob(Job[Pretrained]):
     Args:
         entry: which.
         pairs: the folder of image–text pairs.
+        display: where it is told why a finished one runs again.
     """
 
     alone = True
 
-    def __init__(self, entry: Pretraining, pairs: Path) -> None:
+    def __init__(self, entry: Pretraining, pairs: Path, display: Display) -> None:
         self.entry = entry
         self.label = f"pre-train {entry.name}"
         self.folder = entry.out
         self.progress = entry.out / PROGRESS
         self._pairs = pairs
+        self._display = display
         self._note = entry.out / "failed.json"
         self._fingerprint = ""
 
@@ -60,6 +64,8 @@ class PretrainingJob(Job[Pretrained]):
 
     def order(self) -> list[str]:
         self._note.unlink(missing_ok=True)
+        if lacking := recipe.lacking(*self._run()):
+            self._display.line(f"{self.label}: {recipe.why_again(lacking)}")
         return pretraining_command(self.entry, self._pairs)
 
     def finish(self, child: Handle, code: int) -> Pretrained:
@@ -76,8 +82,10 @@ class PretrainingJob(Job[Pretrained]):
         return f"FAILED: {result.failure.error}" if result.failure else "done"
 
     def _is_finished(self) -> bool:
-        data = {"pairs": self._pairs}
-        return recipe.finished(self.entry.config, self.entry.out, data, self.entry.overrides)
+        return recipe.finished(*self._run())
+
+    def _run(self) -> tuple[Path, Path, dict[str, Path], dict[str, Any]]:
+        return self.entry.config, self.entry.out, {"pairs": self._pairs}, self.entry.overrides
 
 
 def pretraining_command(entry: Pretraining, pairs: Path) -> list[str]:

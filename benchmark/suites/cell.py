@@ -123,6 +123,8 @@ class Cell:
         results: the results folder.
         pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
             did not make it.
+        pretraining_samples: after how many samples of it, where it was not its end: an entry of its recipe's
+            ``keep``.
     """
 
     suite: str
@@ -133,6 +135,7 @@ class Cell:
     data: Path
     results: Path
     pretraining_seed: int | None = None
+    pretraining_samples: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -140,11 +143,13 @@ class Cell:
         folder = self.results / slug(self.suite) / slug(self.name) / slug(self.task.name)
         parts = [slug(f"{axis}-{value_text(value)}") for axis, value in self.task.axes.items()]
         parts += [f"pretraining{self.pretraining_seed}"] if self.pretraining_seed else []
+        parts += [f"samples{self.pretraining_samples}"] if self.pretraining_samples else []
         return folder / "-".join([*parts, f"seed{self.seed}"])
 
     @property
     def label(self) -> str:
-        return f"{self.name} / {self.task.label} / {seeds_label(self.seed, self.pretraining_seed)}"
+        repetition = seeds_label(self.seed, self.pretraining_seed, self.pretraining_samples)
+        return f"{self.name} / {self.task.label} / {repetition}"
 
     @property
     def command(self) -> str:
@@ -178,9 +183,10 @@ class Cell:
         return digest(self.identity())
 
 
-def seeds_label(seed: int, pretraining_seed: int | None) -> str:
-    """A repetition in words; pre-training seed 0 goes without saying."""
-    first = f"pre-training seed {pretraining_seed}, " if pretraining_seed else ""
+def seeds_label(seed: int, pretraining_seed: int | None, pretraining_samples: int | None = None) -> str:
+    """A repetition in words; pre-training seed 0 and the end of pre-training go without saying."""
+    first = f"after {pretraining_samples:,} samples, " if pretraining_samples else ""
+    first += f"pre-training seed {pretraining_seed}, " if pretraining_seed else ""
     return f"{first}seed {seed}"
 
 

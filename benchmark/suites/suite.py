@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.suites.cell import Cell, TaskConfig, load_task_config
+from benchmark.suites.curve import Curve, read_curve
 from common.configs import CONFIGS, check_data_names, find_config, read_config
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.names import slug, suggest
+from pretraining.folder import kept_folder
 
 DEFAULT_SUITE = "demo"
 """The suite that is meant where none is named."""
@@ -30,6 +32,13 @@ class Pretraining:
     @property
     def backbone(self) -> str:
         return f"run:{self.out}"
+
+    @property
+    def kept(self) -> dict[int, str]:
+        """The backbones that it keeps on its way: an entry of its recipe's ``keep`` -> backbone."""
+        return {
+            samples: f"run:{kept_folder(self.out, samples)}" for samples in self.overrides.get("keep", ())
+        }
 
     def repeated(self, seed: int) -> Pretraining:
         """The same with another seed, in a folder of its own; seed 0 is this one.
@@ -52,6 +61,7 @@ class Suite:
         seeds: transfers of every backbone.
         pretraining_seeds: pre-trainings, each of which is transferred `seeds` times; None: as many as
             transfers, one for each.
+        curve: where pre-trainings are looked at on their way, if anywhere.
     """
 
     name: str
@@ -65,6 +75,7 @@ class Suite:
     tasks: list[TaskConfig]
     seeds: int
     pretraining_seeds: int | None = None
+    curve: Curve | None = None
 
     @property
     def folder(self) -> Path:
@@ -88,6 +99,18 @@ class Suite:
                     cell = Cell(self.name, name, backbone, *place)
                     cells.setdefault(cell.folder, cell)  # what is not pre-trained here is there once per seed
         return list(cells.values())
+
+    def curve_cells(self) -> list[Cell]:
+        """The points of the curve before its end, which `cells` has: rows of no table but the curve's."""
+        if self.curve is None:
+            return []
+        made = {entry.backbone: entry for entry in self.pretrainings()}
+        return [
+            replace(cell, backbone=backbone, pretraining_samples=samples)
+            for cell in self.cells()
+            if cell.backbone in made and cell.task.name in self.curve.tasks
+            for samples, backbone in made[cell.backbone].kept.items()
+        ]
 
     def _made(self) -> dict[tuple[str, int], Pretraining]:
         """(backbone of seed 0, seed) -> the pre-training that makes it, seed by seed."""
@@ -133,6 +156,8 @@ def load_suite(
         vocabulary: arguments of `pretraining.labels.vocabulary.Vocabulary.count`.
         pretraining: name -> pre-training config (a path, or ``dict(config=..., set=...)``); written to
             ``{suite}/pretrain/<name>``, the backbone ``run:{suite}/pretrain/<name>``.
+        curve: ``dict(samples=[...], tasks=[names])``: pre-trainings keep checkpoints at these sample counts,
+            which are taken to these tasks, too: quality against cost (`benchmark.suites.curve`).
 
     Args:
         results: the results folder.
@@ -159,6 +184,10 @@ def load_suite(
         out = results / slug(path.stem) / "pretrain" / slug(entry)
         config_path = find_config(given["config"], path.parent)
         pretraining.append(Pretraining(entry, config_path, dict(given.get("set", {})), out))
+    tasks = [task for value in config["tasks"] for task in _suite_tasks(path, value)]
+    curve = read_curve(path, config.get("curve"), {task.name for task in tasks})
+    if curve:
+        pretraining = [_keeping(path, entry, curve) for entry in pretraining]
     suite = Suite(
         name=path.stem,
         path=path,
@@ -168,9 +197,10 @@ def load_suite(
         vocabulary=config.get("vocabulary", {}),
         pretraining=pretraining,
         backbones={str(key): _placed(value, places) for key, value in config["backbones"].items()},
-        tasks=[task for value in config["tasks"] for task in _suite_tasks(path, value)],
+        tasks=tasks,
         seeds=config.get("seeds", 1) if seeds is None else seeds,
         pretraining_seeds=config.get("pretraining_seeds") if pretraining_seeds is None else pretraining_seeds,
+        curve=curve,
     )
     read = {task.data_name for task in suite.tasks} | ({"pairs"} if pretraining else set())
     check_data_names(data or {}, read, f"suite {suite.name}")
@@ -203,14 +233,14 @@ _REPEATS = "repeats.json"
 _SUITE_KEYS = frozenset(
     {
         *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),
-        "pretraining",
+        *("pretraining", "curve"),
     }
 )
 
 
 def _find_suite(name: str) -> Path:
-    if name in list_suites():
-        return CONFIGS / "suites" / f"{name}.py"
+    if (known := name.replace("-", "_")) in list_suites():
+        return CONFIGS / "suites" / f"{known}.py"
     path = Path(name).expanduser()
     if path.suffix == ".py" and path.is_file():
         return path.resolve()
@@ -229,6 +259,22 @@ def _suite_tasks(path: Path, value: Any) -> list[TaskConfig]:
     if not axes:
         return [task]
     return [task.at(dict(zip(axes, point, strict=True))) for point in product(*axes.values())]
+
+
+def _keeping(path: Path, entry: Pretraining, curve: Curve) -> Pretraining:
+    """The same pre-training, which keeps the checkpoints of a curve.
+
+    Raises:
+        UserError: they are not on its way.
+    """
+    from pretraining.recipe import load_recipe
+
+    kept = replace(entry, overrides={**entry.overrides, "keep": list(curve.samples)})
+    try:
+        load_recipe(kept.config, kept.overrides)
+    except UserError as error:
+        raise UserError(f"{path}: curve: {error}") from None
+    return kept
 
 
 def _entry(path: Path, value: Any, known: set[str]) -> dict[str, Any]:
@@ -257,6 +303,8 @@ def _check(suite: Suite) -> None:
         if number is not None and (not isinstance(number, int) or number < 1):
             raise UserError(f"{option} {number}: at least one seed is needed, in whole numbers")
     names = [entry.name for entry in suite.pretrainings()]
+    if suite.curve and not names:
+        raise UserError(f"{suite.path}: curve: no pre-training is here to be looked at: add pretraining=...")
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two pre-trainings are called {repeated.pop()}: rename one")
     from backbones import catalog

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,7 +60,7 @@ class RandomStateHook(Hook):
 class CostHook(Hook):
     """Counts what training costs; the counts travel in checkpoints, so a resumed run tells the whole cost.
 
-    Time is of training including waiting for data and saving, without validation.
+    Time is of training including waiting for data and saving, without validation and what is `uncounted`.
 
     Attributes:
         seconds: on the wall.
@@ -98,10 +100,20 @@ class CostHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
+        self._count(self.elsewhere(data_batch))
+
+    def _count(self, elsewhere: float = 0.0) -> None:
         now, cpu = time.perf_counter(), time.process_time()
         self.seconds += now - self._clock
-        self.cpu_seconds += group.total(cpu - self._cpu_clock + self.elsewhere(data_batch))
+        self.cpu_seconds += group.total(cpu - self._cpu_clock + elsewhere)
         self._clock, self._cpu_clock = now, cpu
+
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """Count up to here, and on from the end of the block, in all processes that train together."""
+        self._count()
+        yield
+        self.start_clocks()
 
     def elsewhere(self, data_batch: Any) -> float:
         """CPU seconds that a batch has cost in processes of its own."""

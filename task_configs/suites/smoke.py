@@ -52,4 +52,5 @@ tasks = [
     dict(config="detection/demo_mask_rcnn.py", set={"train_cfg.max_iters": 3}),
     dict(config="segmentation/demo_deeplabv3.py", set={"train_cfg.max_iters": 3}),
 ]
+curve = dict(samples=[640], tasks=["demo_linear_probe"])
 seeds = 1

@@ -66,6 +66,10 @@ def same_outcome(first, second):
     one, two = (pd.read_csv(folder / "history.csv").drop(columns="seconds") for folder in (first, second))
     assert list(one.columns) == list(two.columns)
     np.testing.assert_allclose(one, two, rtol=1e-5)
+    same_weights(first, second)
+
+
+def same_weights(first, second):
     weights = [load_file(folder / "weights.safetensors") for folder in (first, second)]
     for name, value in weights[0].items():
         np.testing.assert_allclose(weights[1][name], value, rtol=1e-3, atol=2e-5, err_msg=name)
@@ -89,9 +93,13 @@ def test_gradients_do_not_depend_on_how_many_share_the_batch(tmp_path, monkeypat
 def test_two_processes_learn_what_one_learns(pairs, configs, tmp_path, objective, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     one, two = tmp_path / "one", tmp_path / "two"
-    assert main(command(configs[objective], one, pairs, "--processes", "1")) == 0
-    assert main(command(configs[objective], two, pairs, "--processes", "2")) == 0
+    for out, processes in ((one, "1"), (two, "2")):
+        words = command(configs[objective], out, pairs, "--processes", processes, "--set", "keep=[32]")
+        assert main(words) == 0
     same_outcome(one, two)
+    same_weights(one / "kept" / "32", two / "kept" / "32")
+    kept = [json.loads((out / "kept" / "32" / "backbone.json").read_text())["cost"] for out in (one, two)]
+    assert [(cost["processes"], cost["samples"]) for cost in kept] == [(1, 32), (2, 32)]
     costs = [json.loads((folder / "backbone.json").read_text())["cost"] for folder in (one, two)]
     assert [cost["processes"] for cost in costs] == [1, 2]
     for name in ("samples", "batch_size", "flops", "skipped_samples"):
@@ -105,7 +113,7 @@ def test_two_processes_learn_what_one_learns(pairs, configs, tmp_path, objective
 def test_a_killed_process_ends_the_run_and_any_number_goes_on_with_it(pairs, configs, tmp_path):
     """On the same samples, each counted once."""
     config, whole = configs["catlip"], tmp_path / "whole"
-    options = ("--set", "samples=400", "--set", "checkpoint_interval=3")
+    options = ("--set", "samples=400", "--set", "checkpoint_interval=3", "--set", "keep=[24,160]")
     assert main(command(config, whole, pairs, "--processes", "1", *options)) == 0
     generator = random.Random(KILLS)
     for attempt in range(KILLS):
@@ -124,6 +132,8 @@ def test_a_killed_process_ends_the_run_and_any_number_goes_on_with_it(pairs, con
         processes = generator.choice(["1", "2", "4"])
         assert main(command(config, out, pairs, "--processes", processes, *options)) == 0
         same_outcome(whole, out)
+        for kept in ("24", "160"):
+            same_weights(whole / "kept" / kept, out / "kept" / kept)
         shutil.rmtree(out)
 
 

@@ -118,6 +118,17 @@ def test_a_record_of_a_newer_schema_is_refused_by_name(harness):
     assert len(harness.runs) == 1
 
 
+def test_a_record_of_a_schema_without_places_on_the_way_is_one_of_an_end(harness):
+    suite = harness.load()
+    harness.run(suite)
+    path = suite.cells()[0].folder / "record.json"
+    old = {**json.loads(path.read_text()), "schema_version": 3}
+    del old["pretraining_samples"]
+    path.write_text(json.dumps(old))
+    (record,) = harness.run(suite)
+    assert record.schema_version == 3 and record.pretraining_samples is None and len(harness.runs) == 1
+
+
 def command(harness, *more: str) -> list[str]:
     program = [sys.executable, str(PROJECT / "run_suite.py"), "--suite", str(harness.root / "toy.py")]
     return [*program, "--results", str(harness.results), *more]

@@ -122,10 +122,18 @@ if os.environ.get("FAKE_PRETRAIN") == "fail":
     print("error: the pairs are rotten", file=sys.stderr)
     sys.exit(2)
 (out / "training").mkdir(exist_ok=True)
+keep = [word.removeprefix("keep=") for word in sys.argv if word.startswith("keep=")]
+for samples in json.loads(keep[0]) if keep else []:
+    kept = out / "kept" / str(samples)
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "weights.safetensors").write_bytes(b"early weights")
+    cost = {"seconds": 3.0, "samples": samples, "flops": 5.0 * samples}
+    (kept / "backbone.json").write_text(json.dumps({"format": 1, "objective": "clip", "cost": cost}))
 progress = {"done": 1, "total": 2, "loss": 3.0, "seconds_left": 5}
 (out / "training" / "progress.json").write_text(json.dumps(progress))
 (out / "weights.safetensors").write_bytes(b"weights")
-(out / "backbone.json").write_text(json.dumps({"format": 1, "objective": "clip", "cost": {"seconds": 12.0}}))
+cost = {"seconds": 12.0, "samples": 100, "flops": 500.0}
+(out / "backbone.json").write_text(json.dumps({"format": 1, "objective": "clip", "cost": cost}))
 """
 
 
@@ -147,11 +155,13 @@ def pretraining(harness, monkeypatch):
     monkeypatch.setattr(
         recipe, "finished", lambda config, out, data, overrides: (out / "backbone.json").exists()
     )
+    monkeypatch.setattr(recipe, "lacking", lambda config, out, data, overrides: None)
     monkeypatch.setattr(recipe, "load_recipe", lambda config, overrides: overrides)
     monkeypatch.setattr(recipe, "fingerprint", lambda loaded, pairs: json.dumps(loaded))
 
-    def suite(**overrides):
+    def suite(curve=None, **overrides):
         return harness.suite(
+            **({"curve": curve} if curve else {}),
             backbones={"random": "random:vit_nano_conv16", "clip": "run:{suite}/pretrain/clip"},
             data={"toy": str(harness.data), "pairs": str(harness.data)},
             pretraining={"clip": {"config": "pretraining/demo_clip.py", "set": overrides}},
@@ -202,3 +212,53 @@ def test_a_failed_pre_training_is_a_row_and_is_kept(harness, pretraining, monkey
 
 def test_the_default_results_folder_is_beside_the_door():
     assert RESULTS == PROJECT / "results"
+
+
+CURVE = {"samples": [40], "tasks": ["task"]}
+
+
+def test_the_points_of_a_curve_come_last_and_are_no_rows_of_the_table(harness, pretraining, capsys):
+    pretraining(CURVE)
+    assert main(arguments(harness, "--jobs", "1")) == 0
+    out, _ = capsys.readouterr()
+    assert [run.rpartition("/")[2] for run in harness.runs] == [
+        *("pretrain clip", "random:vit_nano_conv16 0", "clip 0", "40 0")
+    ]
+    folder = harness.results / "toy"
+    record = read_json(folder / "clip" / "task" / "samples40-seed0" / "record.json")
+    assert record["pretraining_samples"] == 40 and record["schema_version"] == 4
+    assert record["backbone"]["spec"] == f"run:{folder}/pretrain/clip/kept/40"
+    assert read_json(folder / "clip" / "task" / "seed0" / "record.json")["pretraining_samples"] is None
+    assert len((folder / "tables" / "summary.csv").read_text().splitlines()) == 3
+    assert len((folder / "tables" / "cells.csv").read_text().splitlines()) == 3
+    assert len((folder / "tables" / "curve.csv").read_text().splitlines()) == 3
+    assert (folder / "plots" / "curve_task.png").is_file()
+    assert main(["report", *arguments(harness)]) == 0
+    assert capsys.readouterr().out == out
+    assert main(["report", "--suite", "toy", "--results", str(harness.results)]) == 0  # without its config
+    assert sorted(capsys.readouterr().out.splitlines()[4:6]) == sorted(out.splitlines()[4:6])
+
+
+def test_the_points_of_a_pre_training_that_failed_fail_with_it(harness, pretraining, monkeypatch, capsys):
+    monkeypatch.setenv("FAKE_PRETRAIN", "fail")
+    pretraining(CURVE)
+    assert main(arguments(harness)) == 1
+    record = read_json(harness.results / "toy" / "clip" / "task" / "samples40-seed0" / "record.json")
+    assert record["status"] == "failed" and "the pairs are rotten" in record["error"]
+    assert "after 40 samples, seed 0, failed" in capsys.readouterr().out
+
+
+def test_a_finished_pre_training_that_kept_less_says_why_it_runs_again(
+    harness, pretraining, monkeypatch, capsys
+):
+    import pretraining.recipe as recipe
+
+    assert main(arguments(harness)) == 0
+    pretraining(CURVE)
+    kept = harness.results / "toy" / "pretrain" / "clip" / "kept" / "40"
+    monkeypatch.setattr(recipe, "lacking", lambda *run: [] if kept.is_dir() else [40])
+    monkeypatch.setattr(recipe, "finished", lambda *run: kept.is_dir())
+    capsys.readouterr()
+    assert main(arguments(harness)) == 0
+    assert "finished, but kept no checkpoint at 40 samples: it is trained again" in capsys.readouterr().err
+    assert harness.runs.count("pretrain clip") == 2

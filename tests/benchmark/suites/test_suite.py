@@ -69,6 +69,7 @@ def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
     suite = load_suite(name, tmp_path)
     cells = suite.cells()
     assert len(cells) == len(suite.backbones) * len(suite.tasks) * suite.seeds
+    cells += suite.curve_cells()
     assert len({cell.folder for cell in cells}) == len(cells)
     made = {f"run:{entry.out}" for entry in suite.pretraining}
     assert made <= set(suite.backbones.values()), "a pre-training nobody uses"
