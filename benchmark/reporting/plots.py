@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
 from benchmark.reporting.results import Results, Score, seeds_text
+from benchmark.reporting.total_cost import total_device_hours
 from common.names import slug
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ COST_AXES = (
     ("flops", "FLOPs", 1),
     ("cpu_seconds", "CPU seconds of this machine, mining of labels included", 1),
     ("seconds", "wall seconds (not timed in turns: no speed-up)", 1),
+    ("device_hours", "device-hours with this transfer (not timed in turns: no speed-up)", 1),
 )
+"""Costs of pre-training; the last one counts the cells of the task, too."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,11 @@ def compare(axes: Axes, task: str, scores: dict[str, Score], looks: dict[str, Lo
 def against_cost(
     results: Results, task: str, scores: dict[str, Score], looks: dict[str, Look]
 ) -> Canvas | None:
-    """The figure against what pre-training cost, counted in four ways; without pre-training, a line."""
-    costs = {name: results.cost(name) for name in scores}
+    """The figure against what pre-training cost, counted in several ways; without pre-training, a line."""
+    costs = {
+        name: results.cost(name) | {"device_hours": total_device_hours(results, name, task)}
+        for name in scores
+    }
     random = [name for name in scores if results.card(name).source == "random"]
     counted = [(*axis, [name for name in scores if costs[name][axis[0]]]) for axis in COST_AXES]
     counted = [axis for axis in counted if axis[-1]]

@@ -13,11 +13,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.reporting.results import Results, Score, seeds_text
+from benchmark.reporting.results import Results, Row, Score, seeds_text
 from common.files import write_text
 
 _METRIC = ("value", "low", "high", "n", "unit", "method", "truth", "bias", "coverage")
 """What cells.csv tells of a metric."""
+_COST = ("device_hours", "images", "images_per_second", "peak_gpu_memory_bytes")
+"""What it tells of a cell's cost beside seconds and memory, where any cell knows it."""
 
 
 def write(results: Results) -> list[Path]:
@@ -86,10 +88,11 @@ def summary_csv(results: Results) -> str:
 def cells_csv(results: Results) -> str:
     """One line per metric of every cell, with the command that computes it and the record it is from.
 
-    Axes have a column each, where there are any.
+    Axes have a column each, where there are any, and so has what is known of costs.
     """
     lines = []
     axes = dict.fromkeys(axis for row in results.rows for axis in row.axes)
+    known = [name for name in _COST if any(_cost(row, name) is not None for row in results.rows)]
     for row in results.rows:
         record = row.record
         base = {
@@ -105,6 +108,7 @@ def cells_csv(results: Results) -> str:
             "chosen": chosen_text(record.chosen) if record else None,
             "seconds": record.cost.seconds if record and record.cost else None,
             "peak_memory_bytes": record.cost.peak_memory_bytes if record and record.cost else None,
+            **{name: _cost(row, name) for name in known},
             "protocol": record.task.protocol if record else None,
             "fingerprint": record.fingerprint if record else None,
             "error": record.error if record else None,
@@ -142,6 +146,10 @@ def escape(text: str) -> str:
     """Text as Markdown shows it unchanged, inside a table cell too."""
     text = " ".join(str(text).split())
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(text, quote=False))
+
+
+def _cost(row: Row, name: str) -> float | None:
+    return getattr(row.record.cost, name) if row.record and row.record.cost else None
 
 
 def layout(results: Results) -> tuple[list[str], list[list[str]]]:

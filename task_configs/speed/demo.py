@@ -11,7 +11,7 @@ Published: none, the data are drawn by this project.
 
 architecture = "vit_mini_conv16"
 image_size = 96
-classes = 350
+classes = 202
 objectives = dict(
     catlip=dict(),
     clip=dict(embed_dim=128, text_width=128, text_layers=3, text_heads=2, context_length=32),

@@ -15,6 +15,7 @@ from benchmark.records.schema import BackboneInfo, Cost, DataInfo, Metric, Recor
 from benchmark.records.store import write_record
 from benchmark.reporting import plots, tables
 from benchmark.reporting.results import of_folder
+from benchmark.reporting.total_cost import total_device_hours
 from common.errors import UserError
 
 COST = {
@@ -354,3 +355,31 @@ def test_nothing_to_draw_is_no_error(results_of):
 def test_a_folder_without_records(tmp_path):
     with pytest.raises(UserError, match="holds no records"):
         of_folder(tmp_path)
+
+
+def test_quality_is_drawn_against_the_cost_of_pretraining_and_transfer_together(results_of):
+    known = Cost(seconds=1800.0, devices=2, images=3600)
+    results = results_of(
+        record("random", cost=known), record("clip", cost=known), record("catlip", cost=known)
+    )
+    processes = results.rows[1].record.backbone.description["cost"]
+    assert "processes" not in processes  # of one, then
+    assert total_device_hours(results, "catlip", "probe") == pytest.approx((120 + 2 * 1800) / 3600)
+    assert total_device_hours(results, "clip", "probe") == pytest.approx((301.5 + 2 * 1800) / 3600)
+    assert total_device_hours(results, "random", "probe") is None  # nothing was pre-trained
+    scores = {name: results.score(name, "probe") for name in results.backbones}
+    panels = plots.against_cost(results, "probe", scores, plots.looks_of(results)).axes
+    assert [panel.get_xlabel() for panel in panels if panel.get_visible()][-1].startswith("device-hours")
+    cells = list(csv.DictReader(io.StringIO(tables.cells_csv(results))))
+    assert {row["device_hours"] for row in cells} == {"1.0"}
+    assert {row["images_per_second"] for row in cells} == {"2.0"}
+    assert "peak_gpu_memory_bytes" not in cells[0]  # no GPU was used
+
+
+def test_costs_that_records_do_not_know_have_no_column_and_no_panel(results_of):
+    results = results_of(record("clip"), record("catlip"))
+    assert total_device_hours(results, "clip", "probe") is None
+    assert "device_hours" not in tables.cells_csv(results).splitlines()[0]
+    scores = {name: results.score(name, "probe") for name in results.backbones}
+    panels = plots.against_cost(results, "probe", scores, plots.looks_of(results)).axes
+    assert not any(panel.get_xlabel().startswith("device-hours") for panel in panels)
