@@ -72,17 +72,41 @@ class Amount:
         calls: how often it runs.
         flops: of its products; a multiply-add counts as two.
         bytes: read and written.
-        examples: arguments by shape -> (how often, amount of one, the operator, its arguments with tensors
-            replaced by `Spec`): what `benchmark.speed.calibration` times.
+        examples: one of each shape, by what its arguments are.
     """
 
     calls: int = 0
     flops: int = 0
     bytes: int = 0
-    examples: dict[Any, list[Any]] = field(default_factory=dict, repr=False)
+    examples: dict[str, Example] = field(default_factory=dict, repr=False)
 
 
-class Spec(NamedTuple):
+@dataclass
+class Example:
+    """A call of an operator that can be repeated elsewhere: what `benchmark.speed.calibration` times.
+
+    Attributes:
+        function: the operator.
+        arguments: its args and kwargs, tensors as `Spec`.
+        bytes: that it reads and writes.
+        flops: of its products.
+        calls: how often a step has it.
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[tuple, dict[str, Any]]
+    bytes: int
+    flops: int
+    calls: int = 0
+
+    @property
+    def amount(self) -> int:
+        """What its time goes with."""
+        return self.flops or self.bytes
+
+
+@dataclass(frozen=True)
+class Spec:
     """A tensor without its values."""
 
     shape: tuple[int, ...]
@@ -288,8 +312,7 @@ class _Counter(TorchDispatchMode):
         amount.bytes += size
         amount.flops += flops
         spec = tree_map_only(Tensor, _spec, (args, kwargs))
-        example = amount.examples.setdefault(repr(spec), [0, flops or size, function, spec])
-        example[0] += 1
+        amount.examples.setdefault(repr(spec), Example(function, spec, size, flops)).calls += 1
 
 
 def _spec(tensor: Tensor) -> Spec:

@@ -36,6 +36,8 @@ class Device:
         hides: share of a step's backward pass that gradients can be sent in the shadow of.
         overhead: seconds that every operator takes beside its work. GPUs are asked ahead of time and have none
             while a step takes longer than it takes to ask for it.
+        fresh: seconds that each byte costs which a step holds at its peak: what a C library gives back to the
+            system after a step is given anew, and zeroed, in the next. GPUs' memory is kept.
         rates: operator -> its FLOPs (bytes, where it has none) per second, where measured; takes the place of
             the data sheet.
     """
@@ -52,6 +54,7 @@ class Device:
     shares: tuple[float, float, float] = (PRODUCTS, BANDWIDTH, ATTENTION)
     hides: float = 1.0
     overhead: float = 0.0
+    fresh: float = 0.0
     rates: Mapping[Operator, float] = field(default_factory=dict)
 
     def seconds(self, operator: Operator, amount: Amount) -> float:
