@@ -16,13 +16,15 @@ from benchmark.speed.counting import Example, Operator, Spec, Work
 from benchmark.speed.devices import Device
 from common.machine import available_memory, processor
 
-SHAPES, REPEATS, ROUNDS = 4, 5, 5
-"""Of each operator, how many shapes are timed (those that have most to do), and how often; calls that a GPU is
-given at once."""
+SHAPES, REPEATS, ROUNDS = 4, 8, 5
+"""Of each operator, how many shapes are timed (those that have most to do), and how often at most; calls that a
+GPU is given at once."""
+_ENOUGH = 0.3
+"""Seconds after which a shape is not timed again."""
 _LARGE = 2**18
-"""Bytes from which an operator finds its operands outside of the caches: the step has touched others since."""
+"""Bytes from which operands that were not made recently are outside of the caches."""
 _OTHERS = 64 * 2**20
-"""Bytes of these others, touched before each timing."""
+"""Bytes that are touched before such a timing, as a step has touched others since."""
 _FRESH = 128 * 2**20
 _CHAIN = 200
 
@@ -44,7 +46,9 @@ def calibrate(works: Iterable[Work], device: torch.device, name: str | None = No
     overhead = _overhead(clock)
     rates = {}
     for operator, found in examples.items():
-        with suppress(RuntimeError):  # fake tensors' dtypes are not always those of the kernel: as fast as a copy
+        with suppress(
+            RuntimeError
+        ):  # fake tensors' dtypes are not always those of the kernel: as fast as a copy
             rates[operator] = _rate(list(found.values()), clock, overhead)
     cuda = device.type == "cuda"
     return Device(
@@ -75,9 +79,12 @@ class _Clock:
         self._now = time.thread_time if single else time.perf_counter
 
     def seconds(self, action: Callable[[], Any], cold: bool = False) -> float:
-        """What it takes where nobody disturbs: the lower quartile."""
+        """The least that it takes: where nobody disturbs."""
         action()
-        return sorted(self._once(action, cold) for _ in range(REPEATS))[REPEATS // 4]
+        took = [self._once(action, cold)]
+        while len(took) < REPEATS and sum(took) < _ENOUGH:
+            took.append(self._once(action, cold))
+        return min(took)
 
     def _once(self, action: Callable[[], Any], cold: bool) -> float:
         if self.device.type == "cuda":  # whose caches hold nothing worth mentioning of a large batch
@@ -102,7 +109,7 @@ def _rate(examples: list[Example], clock: _Clock, overhead: float) -> float:
         with torch.no_grad():
             took = clock.seconds(
                 lambda: example.function(*args, **kwargs),  # noqa: B023  it is called at once
-                cold=example.bytes >= _LARGE,
+                cold=not example.recent and example.bytes >= _LARGE,
             )
         done += example.calls * example.amount
         seconds += example.calls * max(took - overhead / 2, 1e-7)

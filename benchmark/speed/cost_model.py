@@ -86,7 +86,9 @@ def step_terms(work: Work, device: Device, devices: int = 1) -> Terms:
 
 def ring_seconds(piece: float, device: Device, devices: int) -> float:
     """Time until each device of a ring has passed on N - 1 pieces of so many bytes; none for one device."""
-    return (devices - 1) * (piece / device.neighbour_rate(devices)) + 2 * device.hop * (devices > 1) * _hops(devices)
+    return (devices - 1) * (piece / device.neighbour_rate(devices)) + 2 * device.hop * (devices > 1) * _hops(
+        devices
+    )
 
 
 def _hops(devices: int) -> int:
@@ -134,3 +136,82 @@ def _crossing(count_batch: Count, room: float, low: int, high: int) -> int:
 def device_hours(samples: int, batch_size: int, step_seconds: float) -> float:
     """Device-hours of a training, whose devices take `batch_size` images each per step."""
     return samples / batch_size * step_seconds / 3600
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One objective's training on devices of one kind.
+
+    Attributes:
+        name: of the objective.
+        device: a name.
+        devices: how many.
+        batch_size: images per device and step.
+        terms: seconds of a step.
+        memory: bytes that a device needs.
+        flops: of a step of one device.
+    """
+
+    name: str
+    device: str
+    devices: int
+    batch_size: int
+    terms: Terms
+    memory: int
+    flops: int
+
+    @property
+    def images_per_second(self) -> float:
+        """Of all devices together."""
+        return self.batch_size * self.devices / self.terms.seconds
+
+    @property
+    def device_seconds(self) -> float:
+        """For one image."""
+        return self.terms.seconds / self.batch_size
+
+
+def predict(
+    name: str,
+    geometry: Geometry,
+    device: Device,
+    batch_size: int,
+    devices: int = 1,
+    precision: str = "bf16",
+    **options: bool,
+) -> Prediction:
+    """Predict an objective's training.
+
+    Args:
+        name: of the objective.
+        geometry: its shape.
+        device: what computes it.
+        batch_size: images per device and step.
+        devices: how many.
+        precision: ``float32`` or ``bf16``.
+        **options: of `count`: ``checkpointing``, ``fused_attention``.
+    """
+    work = count(name, geometry, batch_size, precision, device.kind, devices, **options)
+    terms = step_terms(work, device, devices)
+    return Prediction(name, device.name, devices, batch_size, terms, work.memory, work.flops())
+
+
+def scaling(
+    names: Sequence[str],
+    geometry: Geometry,
+    device: Device,
+    batch_size: int,
+    precision: str,
+    processes: Sequence[int] = PROCESSES,
+) -> list[Prediction]:
+    """Predictions for growing numbers of devices, each with the same share of the batch."""
+    return [
+        predict(name, geometry, device, batch_size, devices, precision)
+        for name in names
+        for devices in processes
+    ]
+
+
+def relative_hours(one: Prediction, other: Prediction) -> float:
+    """Device-hours of one training in those of another on as many images."""
+    return one.device_seconds / other.device_seconds

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -57,11 +58,19 @@ class Operator(NamedTuple):
     @property
     def term(self) -> str:
         """What it counts as: ``products``, ``attention``, ``optimizer`` or ``elementwise``."""
-        if "scaled_dot_product" in self.name or ".bmm." in self.name or "softmax" in self.name.split(".")[1][:9]:
+        if (
+            "scaled_dot_product" in self.name
+            or ".bmm." in self.name
+            or "softmax" in self.name.split(".")[1][:9]
+        ):
             return "attention"
         if any(part in self.name for part in _OPTIMIZER):
             return "optimizer"
-        return "products" if any(part in self.name for part in (".mm.", ".addmm.", ".convolution")) else "elementwise"
+        return (
+            "products"
+            if any(part in self.name for part in (".mm.", ".addmm.", ".convolution"))
+            else "elementwise"
+        )
 
 
 @dataclass
@@ -90,6 +99,8 @@ class Example:
         arguments: its args and kwargs, tensors as `Spec`.
         bytes: that it reads and writes.
         flops: of its products.
+        recent: its operands have just been made: of the forward pass. Those of the backward pass and of the
+            optimizer were touched long ago, and are in no cache.
         calls: how often a step has it.
     """
 
@@ -97,6 +108,7 @@ class Example:
     arguments: tuple[tuple, dict[str, Any]]
     bytes: int
     flops: int
+    recent: bool
     calls: int = 0
 
     @property
@@ -181,29 +193,27 @@ def count(
         stack.enter_context(FakeTensorMode())
         # A fake CPU stands for a GPU, too: autograd asks for the real one's driver.
         model._apply(lambda tensor: torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype))
+        update = _Update(model)
         stack.enter_context(_gathering(processes, gathered))
         if fused_attention is False:
-            stack.enter_context(torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH))
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(counter)
-        size = geometry.image_size
         batch = ImageTextBatch(
-            torch.empty(batch_size, 3, size, size, dtype=torch.uint8),
+            torch.empty(batch_size, 3, geometry.image_size, geometry.image_size, dtype=torch.uint8),
             [""] * batch_size,
             **{key: torch.empty(value.shape, dtype=value.dtype) for key, value in fields.items()},
         )
-        with autocast("cpu", precision), _FollowGpu() if device == "cuda" else nullcontext():
+        stack.enter_context(_FollowGpu() if device == "cuda" else nullcontext())
+        with autocast("cpu", precision):
             loss = model(batch)["loss"]
-        kept = counter.live
-        loss.backward()
-        del loss
-        peak = counter.peak  # stepping allocates next to nothing
-        state = _step(model)
-    parameters = list(model.parameters())
+        kept, counter.forward = counter.live, False
+        torch.autograd.backward(loss)  # a tensor's own method would leave `_FollowGpu`
+        update()
     return Work(
         operators=dict(counter.operators),
-        parameters=sum(p.numel() for p in parameters),
-        state_bytes=state,
-        step_bytes=peak,
+        parameters=sum(parameter.numel() for parameter in update.parameters),
+        state_bytes=update.lasting_bytes(),
+        step_bytes=counter.peak,
         kept_bytes=kept,
         gathered_bytes=sum(gathered),
     )
@@ -223,16 +233,35 @@ def _set_up(
             module.world_size = processes
 
 
-def _step(model: ImageTextModel) -> int:
-    """Clip, step and average as a training does; returns the bytes that live from step to step."""
-    parameters = list(model.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=1e-5, fused=True)
-    average = [torch.empty_like(parameter) for parameter in parameters]
-    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-    optimizer.step()
-    get_ema_multi_avg_fn(0.999)(average, parameters, None)
-    lasting = [*parameters, *average, *model.buffers(), *tree_leaves(list(optimizer.state.values()))]
-    return sum(tensor.numel() * tensor.element_size() for tensor in lasting)
+class _Update:
+    """Clips, steps and averages as a training does.
+
+    Args:
+        model: of fake tensors.
+    """
+
+    def __init__(self, model: ImageTextModel) -> None:
+        self.parameters = list(model.parameters())
+        self._buffers = list(model.buffers())
+        self._optimizer = torch.optim.AdamW(self.parameters, lr=1e-5, fused=True)
+        self._average = [torch.empty_like(parameter) for parameter in self.parameters]
+        for parameter in self.parameters:
+            parameter.grad = torch.empty_like(parameter)
+        self._optimizer.step()  # the first one makes the moments
+        self._optimizer.zero_grad()
+
+    def __call__(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self._optimizer.step()
+        get_ema_multi_avg_fn(0.999)(self._average, self.parameters, None)
+
+    def lasting_bytes(self) -> int:
+        """Of what lives from step to step."""
+        state = [
+            leaf for leaf in tree_leaves(list(self._optimizer.state.values())) if isinstance(leaf, Tensor)
+        ]
+        tensors = [*self.parameters, *self._average, *self._buffers, *state]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 @contextmanager
@@ -265,6 +294,7 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.operators: dict[Operator, Amount] = defaultdict(Amount)
         self.live = self.peak = 0
+        self.forward = True
         self._storages: dict[int, weakref.ref] = {}
 
     def __torch_dispatch__(
@@ -312,7 +342,8 @@ class _Counter(TorchDispatchMode):
         amount.bytes += size
         amount.flops += flops
         spec = tree_map_only(Tensor, _spec, (args, kwargs))
-        amount.examples.setdefault(repr(spec), Example(function, spec, size, flops)).calls += 1
+        example = Example(function, spec, size, flops, self.forward)
+        amount.examples.setdefault(f"{spec} {self.forward}", example).calls += 1
 
 
 def _spec(tensor: Tensor) -> Spec:
