@@ -1,4 +1,4 @@
-"""How fast this machine's operators are, timed one by one; never a whole step, so that nothing is fitted to it."""
+"""How fast this machine's operators are, timed one by one: never a whole step, so nothing is fitted to it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from benchmark.speed.devices import Device
 from common.machine import available_memory, processor
 
 SHAPES, REPEATS, ROUNDS = 4, 8, 5
-"""Of each operator, how many shapes are timed (those that have most to do), and how often at most; calls that a
-GPU is given at once."""
+"""Of each operator, how many shapes are timed (those that have most to do), and how often at most; calls
+that a GPU is given at once."""
 _ENOUGH = 0.3
 """Seconds after which a shape is not timed again."""
 _LARGE = 2**18
@@ -26,7 +26,7 @@ _LARGE = 2**18
 _OTHERS = 64 * 2**20
 """Bytes that are touched before such a timing, as a step has touched others since."""
 _FRESH = 128 * 2**20
-_CHAIN = 200
+_CHAIN = 50
 
 
 def calibrate(works: Iterable[Work], device: torch.device, name: str | None = None) -> Device:
@@ -130,16 +130,15 @@ def _filled(leaf: Any, device: torch.device) -> Any:
 
 
 def _overhead(clock: _Clock) -> float:
-    """Seconds that Python, autograd and the dispatcher take for an operator that has nothing to do."""
-    weight = torch.ones(1, device=clock.device, requires_grad=True)
+    """Seconds that Python, modules, autograd and the dispatcher take for an operator with nothing to do."""
+    layer = (torch.nn.LayerNorm(8), torch.nn.Linear(8, 8), torch.nn.GELU())
+    layers = torch.nn.Sequential(*layer * _CHAIN).to(clock.device)
+    weights, value = list(layers.parameters()), torch.ones(1, 8, device=clock.device)
 
     def chain() -> None:
-        value = weight
-        for _ in range(_CHAIN):
-            value = value * weight  # one operator forward; two and a sum backward
-        value.backward()
+        torch.autograd.grad(layers(value).sum(), weights)
 
-    return clock.seconds(chain) / (4 * _CHAIN)
+    return clock.seconds(chain) / (9 * _CHAIN)  # three forward; four products and sums, two others backward
 
 
 def _copying(clock: _Clock) -> float:

@@ -1,8 +1,8 @@
 """What a pre-training costs on devices that are not here: memory, seconds per step, device-hours.
 
-A step is counted (`benchmark.speed.counting`), its operators are given the time that the device takes for them
-(`benchmark.speed.devices`, or what was timed here: `benchmark.speed.calibration`), and communication is added.
-Nothing is fitted to a measured step, nor to what the paper says.
+A step is counted (`benchmark.speed.counting`), its operators are given the time that the device takes for
+them (`benchmark.speed.devices`, or what was timed here: `benchmark.speed.calibration`), and communication is
+added. Nothing is fitted to a measured step, nor to what the paper says.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ Count = Callable[[int], Work]
 def largest_batch(count_batch: Count, device: Device) -> int:
     """The most images per device and step that its memory has room for; 0 where not even one has.
 
-    Memory grows with the batch, at most with its square (similarities): a law through three batches says where
-    to look, and counting whether it is right.
+    Memory grows with the batch, at most with its square (similarities): a line between a batch that fits and
+    one that does not says where to look, and counting says whether that is right.
 
     Args:
         count_batch: counts the work of a batch.

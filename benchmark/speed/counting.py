@@ -20,7 +20,6 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
@@ -36,10 +35,10 @@ _FUSED = "_scaled_dot_product_flash_attention_for_cpu"
 _OPTIMIZER = ("_foreach", "_fused_adam")
 _GATHERED = ("index.Tensor", "embedding.default", "index_select")
 """Operators that read no more of their first operand than they return."""
-_FLOAT32_ON_GPUS = {
-    *(F.layer_norm, F.softplus, F.cross_entropy, F.normalize, F.softmax, torch.softmax),
-    *(torch.sum, torch.exp, torch.norm, Tensor.sum, Tensor.exp, Tensor.norm, Tensor.softmax),
-}
+_FLOAT32_ON_GPUS = (
+    *((F, name) for name in ("layer_norm", "softplus", "cross_entropy", "normalize", "softmax")),
+    *((Tensor, name) for name in ("softmax", "sum", "exp", "norm")),
+)
 """What autocast computes in float32 on GPUs, of what is used here; on CPUs it takes them as they come
 (PyTorch's documentation, "Autocast Op Reference")."""
 
@@ -203,11 +202,11 @@ def count(
             [""] * batch_size,
             **{key: torch.empty(value.shape, dtype=value.dtype) for key, value in fields.items()},
         )
-        stack.enter_context(_FollowGpu() if device == "cuda" else nullcontext())
+        stack.enter_context(_following_gpus() if device == "cuda" else nullcontext())
         with autocast("cpu", precision):
             loss = model(batch)["loss"]
         kept, counter.forward = counter.live, False
-        torch.autograd.backward(loss)  # a tensor's own method would leave `_FollowGpu`
+        loss.backward()
         update()
     return Work(
         operators=dict(counter.operators),
@@ -276,15 +275,22 @@ def _gathering(processes: int, sent: list[int]) -> Iterator[None]:
         yield
 
 
-class _FollowGpu(TorchFunctionMode):
-    """Autocast as on GPUs, on a CPU."""
+@contextmanager
+def _following_gpus() -> Iterator[None]:
+    """Autocast as on GPUs, on a CPU; where activations are computed anew, too."""
+    with ExitStack() as stack:
+        for owner, name in _FLOAT32_ON_GPUS:
+            stack.enter_context(mock.patch.object(owner, name, _in_float32(getattr(owner, name))))
+        yield
 
-    def __torch_function__(
-        self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        if function in _FLOAT32_ON_GPUS and torch.is_autocast_enabled("cpu"):
+
+def _in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+    def raised(*args: Any, **kwargs: Any) -> Any:
+        if torch.is_autocast_enabled("cpu"):
             args = tree_map_only(Tensor, lambda t: t.float() if t.dtype == torch.bfloat16 else t, args)
-        return function(*args, **(kwargs or {}))
+        return function(*args, **kwargs)
+
+    return raised
 
 
 class _Counter(TorchDispatchMode):
@@ -330,7 +336,7 @@ class _Counter(TorchDispatchMode):
         self, function: Any, args: tuple, kwargs: dict, inputs: list[Tensor], outputs: list[Tensor], out: Any
     ) -> None:
         name = str(function)
-        written = outputs or [leaf for leaf in inputs[:1]]
+        written = outputs or inputs[:1]
         operator = Operator(name, str(written[0].dtype).removeprefix("torch.") if written else "float32")
         if any(part in name for part in _GATHERED):
             size = 2 * _bytes(outputs)

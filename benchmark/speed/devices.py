@@ -34,8 +34,8 @@ class Device:
         hop: seconds that a message takes at least.
         shares: of `flops` in products, of `bandwidth`, of `flops` in attention, that are counted on.
         hides: share of a step's backward pass that gradients can be sent in the shadow of.
-        overhead: seconds that every operator takes beside its work. GPUs are asked ahead of time and have none
-            while a step takes longer than it takes to ask for it.
+        overhead: seconds that every operator takes beside its work. GPUs are asked ahead of time and have
+            none where a step takes longer than asking for it does.
         fresh: seconds that each byte costs which a step holds at its peak: what a C library gives back to the
             system after a step is given anew, and zeroed, in the next. GPUs' memory is kept.
         rates: operator -> its FLOPs (bytes, where it has none) per second, where measured; takes the place of

@@ -1,10 +1,10 @@
-"""How well the cost model holds: predicted against measured steps and memory, here and on an H200 noted earlier.
+"""How well the cost model holds here: predicted against measured steps and memory.
 
-    python tests/performance/bench_cost_model.py [--precision float32] [--rounds 2] [--device cuda]
+    python tests/performance/bench_cost_model.py [--precision float32 bf16] [--device cuda]
 
-Goals: memory within 10 %, seconds within 20 %. On a CPU it is one thread whose own time counts. Operators are
-timed in another batch than is predicted, before and after the steps are (their best counts, as the steps' does):
-both have then met the same neighbours. Steps are whole ones: forward, backward, clipping, AdamW, moving average.
+Goals: memory within 10 %, seconds within 20 %. On a CPU it is one thread whose own time counts. Operators
+are timed in another batch than is predicted, before and after the steps are, and the best of either counts:
+all have then met the same neighbours. A step is a whole one: forward, backward, clipping, AdamW, average.
 """
 
 from __future__ import annotations
@@ -95,9 +95,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     device = torch.device(given.device)
-    print(
-        "| geometry | precision | objective | batch | s measured | predicted | ratio | MB measured | predicted |"
-    )
+    print("| geometry | precision | objective | batch | s | predicted | ratio | MB | predicted |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     worst_time = worst_memory = 0.0
     for title, geometry, known, sizes in CASES:
