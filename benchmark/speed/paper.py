@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
-from benchmark.speed.cost_model import Prediction, predict, relative_hours
+from benchmark.speed.cost_model import step_terms
+from benchmark.speed.counting import Work, count
 from benchmark.speed.devices import Device, find_devices
 from benchmark.speed.geometry import Geometry, Share
 
@@ -44,45 +46,52 @@ class Account:
         return published / self.predicted
 
 
+Works = Callable[[str, int, int, bool], Work]
+"""A step's work by objective, images per device, devices, and whether attention is fused."""
+
+
 def account(
-    geometry: Geometry,
+    works: Works,
     device: Device,
     shares: tuple[Share, Share],
-    assuming: str = "",
+    assuming: str,
     fused: tuple[bool, bool] = (True, True),
-    checkpointing: bool = True,
     names: tuple[str, str] = ("catlip", "clip"),
 ) -> Account:
-    """Take a ratio of device-hours apart, from the arithmetic to what was measured in the end.
+    """Take a ratio of device-hours apart, beginning with the arithmetic.
 
     Args:
-        geometry: what both train.
+        works: counts steps.
         device: of both.
         shares: of the batch, the first objective's and the second's.
         assuming: in words.
         fused: whether each has fused attention.
-        checkpointing: both compute activations anew for the backward pass, as the released configs do.
         names: of the two.
     """
 
-    def at(which: int, share: Share, kernel: bool = True, devices: int | None = None) -> Prediction:
-        many = share.devices if devices is None else devices
-        options = {"checkpointing": checkpointing, "fused_attention": kernel}
-        return predict(names[which], geometry, device, share.batch_size, many, **options)
+    def ratio(batches: tuple[int, int], devices: tuple[int, int], fused: tuple[bool, bool]) -> float:
+        each = [
+            step_terms(works(*training), device, training[2]).seconds / training[1]
+            for training in zip(names, batches, devices, fused, strict=True)
+        ]
+        return each[0] / each[1]
 
-    ours, theirs = at(0, shares[0], fused[0]), at(1, shares[1], fused[1])
-    alike = [at(which, shares[1], devices=1) for which in (0, 1)]
-    alone = [at(which, shares[which], devices=1) for which in (0, 1)]
-    kernels = [at(which, shares[which], fused[which], devices=1) for which in (0, 1)]
-    arithmetic = alike[0].flops / alike[1].flops
-    factors = {
-        "arithmetic": arithmetic,
-        "the rest of the text tower and the losses: memory traffic": relative_hours(*alike) / arithmetic,
-        "larger batch per device": relative_hours(*alone) / relative_hours(*alike),
-        "attention kernels": relative_hours(*kernels) / relative_hours(*alone),
-        "communication": relative_hours(ours, theirs) / relative_hours(*kernels),
+    one, both = (1, 1), (True, True)
+    batches, devices = (shares[0].batch_size, shares[1].batch_size), (shares[0].devices, shares[1].devices)
+    small = (batches[1], batches[1])
+    flops = [works(name, batches[1], 1, True).flops() for name in names]
+    steps = {
+        "arithmetic": flops[0] / flops[1],
+        "memory traffic of text tower and losses": ratio(small, one, both),
+        "larger batch per device": ratio(batches, one, both),
+        "attention kernels": ratio(batches, one, fused),
+        "communication": ratio(batches, devices, fused),
     }
-    return Account(device.name, assuming, factors, (ours.memory, theirs.memory), shares)
+    factors, before = {}, 1.0
+    for what, value in steps.items():
+        factors[what], before = value / before, value
+    memory = [works(*training).memory for training in zip(names, batches, devices, fused, strict=True)]
+    return Account(device.name, assuming, factors, (memory[0], memory[1]), shares)
 
 
 def paper_accounts(geometry: Geometry) -> Iterator[Account]:
@@ -97,14 +106,21 @@ def paper_accounts(geometry: Geometry) -> Iterator[Account]:
     Raises:
         UserError: its device is unknown.
     """
+
+    @cache
+    def works(name: str, batch_size: int, devices: int, fused: bool) -> Work:
+        # Activations are computed anew for the backward pass, as both released configs have it.
+        options = {"checkpointing": True, "fused_attention": fused}
+        return count(name, geometry, batch_size, "bf16", "cuda", devices, **options)
+
     ours = geometry.published["catlip"]
     shares = (ours, geometry.published.get("clip", ours))
     for device in find_devices(ours.device):
-        yield account(geometry, device, shares, "an adapter of 200 Gb/s per GPU")
+        yield account(works, device, shares, "an adapter of 200 Gb/s per GPU")
     slow = replace(device, network=SLOW_NETWORK)
-    yield account(geometry, slow, shares, "one of 400 Gb/s per eight GPUs")
+    yield account(works, slow, shares, "an adapter of 400 Gb/s per eight GPUs")
     yield account(
-        geometry,
+        works,
         slow,
         shares,
         "the same, and CLIP without fused attention (its released config)",
