@@ -156,3 +156,20 @@ def _fresh(clock: _Clock) -> float:
 
     known = first()
     return max(0.0, clock.seconds(first) - clock.seconds(lambda: known.fill_(1))) / _FRESH
+
+
+def link_rate(device: torch.device) -> float:
+    """Bytes per second that processes pass along their ring; all of those that train together call it.
+
+    For `benchmark.speed.devices.Device.link` of a calibrated machine.
+    """
+    tensor, processes = torch.zeros(_OTHERS // 4, device=device), torch.distributed.get_world_size()
+    took = []
+    for _ in range(REPEATS):
+        torch.distributed.barrier()
+        begin = time.perf_counter()
+        torch.distributed.all_reduce(tensor)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        took.append(time.perf_counter() - begin)
+    return 2 * (processes - 1) / processes * tensor.nbytes / min(took)

@@ -44,7 +44,7 @@ def measured() -> dict[tuple[str, int], tuple[float, int]]:
 
 @pytest.mark.parametrize("name", ["catlip", "clip"])
 def test_memory_and_seconds_on_an_h200(name):
-    """Seconds within 20 % at 1,024 images and per further image: at fewer, that training waited for Python."""
+    """Seconds within 20 % at 1,024 images and per further image: at fewer, training waited for Python."""
     found = measured()
     both = [predict(name, load_geometry("vit_b16"), H200, batch) for batch in (512, 1024)]
     assert [p.memory for p in both] == pytest.approx(
