@@ -51,6 +51,7 @@ def write_scaling_plot(
         ticks = sorted({p.devices for p in predicted} | {n for rates in measured.values() for n in rates})
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.set_xticks([], minor=True)
+        panel.yaxis.set_major_formatter("{x:g}")  # not as a formula, which the style leaves alone
         panel.legend(fontsize=8)
         return save(canvas, path)
 
