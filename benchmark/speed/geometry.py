@@ -25,7 +25,7 @@ class Published(_Strict):
     Attributes:
         batch_size: images per device and step.
         devices: how many.
-        device: which, a name of `benchmark.speed.cost_model.DEVICES`.
+        device: which, a name of `benchmark.speed.devices.DEVICES`.
         clip_grad: gradients were clipped.
         fused_attention: attention did without its N x N matrix.
         differs: what else was not as here, and is not measured.
