@@ -42,6 +42,13 @@ def command(
         int, typer.Option("--rounds", min=5, help="Turns of each; the fastest and the slowest are dropped.")
     ] = 7,
     turn: Annotated[float, typer.Option("--turn", min=0.0, help="Seconds of a turn, at least a step.")] = 1.5,
+    on: Annotated[
+        str,
+        typer.Option("--on", metavar="DEVICE", help="What device-hours are predicted for."),
+    ] = "a100_80gb",
+    devices: Annotated[
+        int, typer.Option("--devices", min=1, help="How many of them share a step of 65,536 images.")
+    ] = 64,
     recipe: Annotated[
         str,
         typer.Option(
@@ -65,6 +72,7 @@ def command(
     from benchmark.records.schema import now
     from benchmark.reporting import speed as reporting
     from benchmark.running.console import Display
+    from benchmark.speed.devices import named_device
     from benchmark.speed.geometry import load_geometry
     from common import PROJECT
     from common.errors import UserError
@@ -86,6 +94,7 @@ def command(
         raise UserError(f"--recipe {recipe}: shared or paper")
     if recipe == "paper" and not shapes.published:
         raise UserError(f"--recipe paper: nothing is published of geometry {geometry}")
+    device = named_device(on)
     size, largest = _batch(batch, shapes.batch_size)
     pairs = _pairs(data, folder)
     group.adopt()
@@ -93,12 +102,14 @@ def command(
         raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
     words = ["python", "run_suite.py", "speed", "--geometry", geometry, "--objectives", ",".join(names)]
     words += ["--batch", batch] * (batch is not None) + ["--precision", precision, "--rounds", str(rounds)]
+    words += ["--on", on] * (on != "a100_80gb") + ["--devices", str(devices)] * (devices != 64)
     words += ["--turn", f"{turn:g}"] * (turn != 1.5) + ["--recipe", recipe] * (recipe != "shared")
     words += ["--data", f"pairs={pairs}"] if data else []
     progress = folder / "speed" / "progress.json"
     started = now()
 
     def measure(report) -> None:
+        from benchmark.speed.forecast import forecast
         from benchmark.speed.records import write_study
         from benchmark.speed.study import Plan, run
 
@@ -106,8 +117,9 @@ def command(
         shown = [*words, "--processes", str(world_size())]
         study, machine, seconds = run(plan, report)
         if group.is_first():
+            ahead = forecast(shapes, names, device, devices, size or shapes.batch_size, report)
             made = {"command": shlex.join(shown), "started": started, "seconds": seconds}
-            write_study(folder, Path(geometry).stem, plan, study, machine, **made)
+            write_study(folder, Path(geometry).stem, plan, study, machine, ahead, **made)
 
     if launched():
         # The first one tells how it goes; who started it shows that.
@@ -115,9 +127,10 @@ def command(
         return
     with stoppable(), Display() as display:
         job = display.job(f"speed of {geometry}")
-        from common.training.launch import devices, launch
+        from common.training.launch import devices as devices_here
+        from common.training.launch import launch
 
-        processes = processes or devices()
+        processes = processes or devices_here()
         progress.parent.mkdir(parents=True, exist_ok=True)
         progress.unlink(missing_ok=True)
         if processes == 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.records.schema import Metric, Record
 from benchmark.records.store import find_records
 from benchmark.reporting.canvas import STYLE, new_canvases, save
+from benchmark.reporting.scaling_plot import write_scaling_plot
 from benchmark.reporting.tables import csv_text, escape
 from common.errors import UserError
 from common.files import write_text
@@ -125,7 +126,26 @@ def write(folder: Path) -> list[Path]:
     with matplotlib.rc_context(STYLE):
         for table in tables:
             files.append(save(plot(table), folder / "plots" / f"{table.key}.png"))
+    # One plot for all numbers of processes that are otherwise alike.
+    alike: dict[str, list[Table]] = {}
+    for table in tables:
+        rest = {key: value for key, value in table.axes.items() if key != "processes"}
+        alike.setdefault(slug("-".join([table.geometry, *map(str, rest.values())])), []).append(table)
+    for key, group in alike.items():
+        files.append(_scaling(group, folder / "plots" / f"scaling-{key}.png"))
     return files
+
+
+def _scaling(tables: list[Table], path: Path) -> Path:
+    measured: dict[str, dict[int, float]] = {}
+    newest = max(tables, key=lambda table: next(iter(table.records.values())).started)
+    forecast = next(iter(newest.records.values())).details["forecast"]
+    for table in tables:
+        for name in forecast["objectives"]:
+            rate = table.records[name].metrics.get("images_per_second") if name in table.records else None
+            if rate is not None:
+                measured.setdefault(name, {})[table.axes["processes"]] = rate.value
+    return write_scaling_plot(forecast["scaling"], measured, path, newest.axes["device"], forecast["device"])
 
 
 def title(table: Table) -> str:
@@ -184,6 +204,16 @@ def notes(table: Table) -> list[str]:
             f"Largest batch of {' and '.join(timed)}: time was the limit, not memory (a step would take "
             "minutes), so that (c) says nothing of memory on this device."
         )
+    ahead = details["forecast"]
+    found.append(
+        f"(d) is predicted by the cost model, for {ahead['devices']} x {ahead['device']} in bf16: "
+        + "; ".join(
+            f"{name} {hours['device_hours']:,.3g} device-hours at {hours['batch_size']:,} images each"
+            for name, hours in ahead["objectives"].items()
+        )
+        + ". METHODOLOGY.md says how well it holds."
+    )
+    found += [_account(account) for account in ahead["paper"]]
     if energy := details.get("energy"):
         found.append(f"Joules are those of {', '.join(energy)}, whoever used them.")
     found.append(f"Command: {records[0].command}")
@@ -257,6 +287,14 @@ def plot(table: Table) -> Canvas:
     right.legend(handles.values(), handles.keys(), fontsize=8)
     canvas.suptitle(title(table), fontsize=10)
     return canvas
+
+
+def _account(account: dict[str, Any]) -> str:
+    factors = " x ".join(f"{value:.3f} ({what})" for what, value in account["factors"].items())
+    return (
+        f"The paper's device-hours of CatLIP in CLIP's, predicted for {account['device']}, "
+        f"{account['assuming']}: {factors} = {account['predicted']:.2f}."
+    )
 
 
 def _interval(metric: Metric | None, form: str) -> str:

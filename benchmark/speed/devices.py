@@ -135,3 +135,15 @@ def find_devices(name: str) -> list[Device]:
     if not found:
         raise UserError(f"unknown device {name!r}: {suggest(name, DEVICES)}")
     return found
+
+
+def named_device(name: str) -> Device:
+    """One device by its name.
+
+    Raises:
+        UserError: none is called so, or several are.
+    """
+    found = find_devices(name)
+    if len(found) > 1:
+        raise UserError(f"--on {name}: which of {', '.join(device.name for device in found)}?")
+    return found[0]

@@ -33,8 +33,8 @@ def ratios(study: Study, name: str, reference: str, size: int) -> list[Ratio]:
     """All ratios that were measured of a contender, in the order of the tables.
 
     ``cheaper_flops`` is (a); ``cheaper_same_batch`` (b) and ``cheaper_largest_batch`` (c) on noise;
-    ``cheaper_real_pairs`` is (b) with the loader; ``cheaper_device_hours`` (d) on devices like those of the
-    study, each at its largest batch where that was measured. All are per image.
+    ``cheaper_real_pairs`` is (b) with the loader. All are per image. The fourth, ``cheaper_device_hours``
+    (d), is predicted (`benchmark.speed.forecast`).
 
     Args:
         study: what was measured.
@@ -51,9 +51,6 @@ def ratios(study: Study, name: str, reference: str, size: int) -> list[Ratio]:
         "cheaper_real_pairs": ((own.loaded, size), (other.loaded, size)),
         "cheaper_largest_batch": ((own.largest, own.largest_size), (other.largest, other.largest_size)),
     }
-    # Turns pair with those of their own kind alone.
-    both = own.largest and other.largest
-    pairs["cheaper_device_hours"] = pairs["cheaper_largest_batch" if both else "cheaper_same_batch"]
     for metric, sides in pairs.items():
         if all(side and side[0] for side in sides):
             (mine, batch), (theirs, other_batch) = sides

@@ -41,6 +41,7 @@ def write_study(
     plan: Plan,
     study: Study,
     machine: dict[str, Any],
+    forecast: dict[str, Any],
     command: str,
     started: str,
     seconds: float,
@@ -52,6 +53,7 @@ def write_study(
         name: of the geometry.
         plan, study: what was measured.
         machine: what the figures depend on (`benchmark.speed.study.machine`).
+        forecast: what the cost model says (`benchmark.speed.forecast.forecast`).
         command: that measures it again.
         started: when it began.
         seconds: that it took.
@@ -105,7 +107,8 @@ def write_study(
             started=started,
             finished=now(),
             primary="images_per_second",
-            metrics=_metrics(study, contender, size, reference, plan.geometry.samples),
+            metrics=_metrics(study, contender, size, reference, plan.geometry.samples)
+            | _forecast(forecast, contender, reference),
             details={
                 "found": asdict(found),
                 "machine": machine,
@@ -117,6 +120,7 @@ def write_study(
                 "energy": study.energy,
                 "bound": bound(found, size),
                 "differences": _differences(plan),
+                "forecast": forecast,
             },
             cost=Cost(seconds=seconds),
             environment=environment(machine["threads"], machine["device"]),
@@ -171,6 +175,20 @@ def _metrics(study: Study, name: str, size: int, reference: str, samples: int) -
     if name != reference:
         metrics |= {ratio.metric: _ratio(ratio) for ratio in ratios(study, name, reference, size)}
     return metrics
+
+
+def _forecast(forecast: dict[str, Any], name: str, reference: str) -> dict[str, Metric]:
+    """Device-hours on the named devices, and how many times fewer they are than the reference's."""
+    hours = {key: found["device_hours"] for key, found in forecast["objectives"].items()}
+    if name not in hours:
+        return {}
+    method = f"cost model, {forecast['devices']} x {forecast['device']}"
+    found = {
+        "device_hours_predicted": Metric(value=hours[name], unit="h", method=method, higher_is_better=False)
+    }
+    if name != reference and reference in hours:
+        found["cheaper_device_hours"] = Metric(value=hours[reference] / hours[name], unit="x", method=method)
+    return found
 
 
 def _timed(interval: Interval, unit: str, rounds: int, better: bool = True) -> Metric:

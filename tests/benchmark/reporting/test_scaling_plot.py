@@ -1,16 +1,14 @@
-"""The plot of images per second against processes."""
-
-from __future__ import annotations
+"""The plot of scaling, from figures that are made up."""
 
 from benchmark.reporting.scaling_plot import write_scaling_plot
-from benchmark.speed.cost_model import Prediction, Terms
 
 
-def test_it_is_drawn_with_and_without_measurements(tmp_path):
-    terms = Terms(0.1, 0.1, 0.1, 0.1)
-    predicted = [
-        Prediction(name, "h200", n, 64, terms, 0, 0) for name in ("catlip", "other") for n in (8, 1024)
+def test_measured_and_predicted_are_one_plot(tmp_path):
+    rows = [
+        {"name": name, "devices": devices, "batch_size": 64, "images_per_second": devices * rate}
+        for name, rate in (("catlip", 900.0), ("clip", 700.0), ("mine", 800.0))
+        for devices in (8, 64, 1024)
     ]
-    both = write_scaling_plot(predicted, {"catlip": {1: 10.0, 2: 19.0}}, tmp_path / "a.png", "two cores")
-    alone = write_scaling_plot(predicted, {}, tmp_path / "b.svg", "two cores")
-    assert both.stat().st_size and alone.stat().st_size
+    measured = {"catlip": {1: 100.0, 2: 190.0}, "clip": {1: 80.0}}
+    path = write_scaling_plot(rows, measured, tmp_path / "scaling.png", "a laptop", "a100_80gb")
+    assert path.stat().st_size > 10_000
