@@ -201,8 +201,8 @@ def notes(table: Table) -> list[str]:
     timed = [name for name, r in table.records.items() if r.details["found"]["bounded_by"] == "time"]
     if timed:
         found.append(
-            f"Largest batch of {' and '.join(timed)}: time was the limit, not memory (a step would take "
-            "minutes), so that (c) says nothing of memory on this device."
+            f"Largest batch of {' and '.join(timed)}: time was the limit, not memory (longer steps "
+            "were not tried), so that (c) says nothing of memory on this device."
         )
     ahead = details["forecast"]
     found.append(

@@ -203,13 +203,14 @@ def _largest_batch(
     contenders = {name: plan.contender(name, device, study.precision, 2) for name in plan.objectives}
     for contender, batch in contenders.values():
         contender.train([batch.to(device)])  # gradients and the optimizer's state are there from now on
+    most = _longest(plan, [contender for contender, _ in contenders.values()], device)
+    first = min(8, plan.geometry.batch_size)
     steps, before = {}, {}
     for name, (contender, _) in contenders.items():
         report(f"largest batch of {name}")
         found = study.found[name]
         others = sum(other.state_bytes() for other, _ in contenders.values() if other is not contender)
         fit = _fitting(contender, plan.geometry, device, others if device.type == "cuda" else 0)
-        first, most = min(8, plan.geometry.batch_size), _longest(plan, study)
         budget = study.memory_budget - others
         size, found.largest_memory = largest_batch(fit, first, budget, most=most)
         found.largest_size, found.bounded_by = size, "time" if size + first // 8 >= most else "memory"
@@ -223,13 +224,17 @@ def _largest_batch(
         study.found[name].largest = series
 
 
-def _longest(plan: Plan, study: Study) -> int:
-    """Images per process whose step the slowest objective makes in `LONGEST` turns, by what was measured."""
-    measured = [study.found[name].same for name in plan.objectives]
-    if None in measured:
+def _longest(plan: Plan, contenders: Iterable[Contender], device: torch.device) -> int:
+    """Images per process whose step the slowest makes in `LONGEST` turns; on a GPU, as many as fit."""
+    if device.type == "cuda":
         return 1 << 20
-    seconds = max(min(series.seconds) for series in measured) / plan.batch_size
-    return group.gather(max(plan.batch_size, int(LONGEST * plan.turn / seconds)))[0]
+    size, seconds = plan.batch_size or plan.geometry.batch_size, []
+    for contender in contenders:
+        batch = noise(reading_of(contender.name, plan.geometry), size, plan.geometry.image_size)
+        begin = time.perf_counter()
+        contender.train([batch])
+        seconds.append(time.perf_counter() - begin)
+    return max(size, group.gather(int(LONGEST * plan.turn * size / max(seconds)))[0])
 
 
 def _real_pairs(plan: Plan, study: Study, device: torch.device, report: Report) -> None:

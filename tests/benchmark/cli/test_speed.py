@@ -115,3 +115,15 @@ def test_every_geometry_is_listed_in_the_help_of_a_mistake(capsys, tmp_path):
     assert main(["speed", "--geometry", "vit", "--results", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert any(path.stem in error for path in (CONFIGS / "speed").glob("vit*.py"))
+
+
+def test_one_objective_at_its_largest_batch_alone(miniature, tmp_path, capsys):
+    results = tmp_path / "results"
+    words = ["--geometry", str(miniature), "--batch", "largest", "--objectives", "catlip", "--rounds", "5"]
+    words += ["--turn", "0.01", "--processes", "1", "--results", str(results)]
+    assert main(["speed", *words]) == 0
+    found = records_in(results)
+    assert list(found) == ["catlip", "vit"]  # OpenCLIP's operations are not counted
+    assert found["catlip"].primary == "images_per_second_largest_batch" and found["catlip"].headline
+    assert found["vit"].primary == "flops_per_image"
+    assert "catlip's cost" in capsys.readouterr().out
