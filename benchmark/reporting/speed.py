@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from benchmark.records.store import find_records
 from benchmark.reporting.canvas import STYLE, new_canvases, save
 from benchmark.reporting.scaling_plot import write_scaling_plot
 from benchmark.reporting.tables import csv_text, escape
+from common import PROJECT
 from common.errors import UserError
 from common.files import write_text
 from common.names import slug
@@ -30,6 +32,7 @@ RATIOS = {
     "cheaper_device_hours": "(d) device-hours",
 }
 """Metrics of records -> headings; each is the reference's cost over the contender's, per image."""
+_PUBLISHED = ("relative_gpu_hours", "ViT-B/16", "CatLIP")
 PHASE_COLOURS = {
     "data": "#bbbbbb",
     "image tower": "#4477aa",
@@ -214,6 +217,7 @@ def notes(table: Table) -> list[str]:
         + ". METHODOLOGY.md says how well it holds."
     )
     found += [_account(account) for account in ahead["paper"]]
+    found += _beside_the_paper(table)
     if energy := details.get("energy"):
         found.append(f"Joules are those of {', '.join(energy)}, whoever used them.")
     found.append(f"Command: {records[0].command}")
@@ -287,6 +291,47 @@ def plot(table: Table) -> Canvas:
     right.legend(handles.values(), handles.keys(), fontsize=8)
     canvas.suptitle(title(table), fontsize=10)
     return canvas
+
+
+def _beside_the_paper(table: Table) -> list[str]:
+    """How far CatLIP's ratios are from the paper's, and which part of that gain this device cannot show."""
+    if not {"catlip", "clip"} <= table.records.keys() or table.reference != "clip":
+        return []
+    metrics, found = table.records["catlip"].metrics, table.records["catlip"].details["found"]
+    if (here := metrics.get("cheaper_same_batch")) is None:
+        return []
+    published, counted, many = 1 / _published_hours(), metrics["cheaper_flops"].value, table.axes["processes"]
+    parts = [
+        f"{counted:.2f} of it is arithmetic, {here.value / counted:.2f} what that does not count "
+        "(memory, kernels)"
+    ]
+    if (most := metrics.get("cheaper_largest_batch")) is None:
+        parts.append("a larger batch for catlip was not measured")
+    elif found["bounded_by"] == "time":
+        parts.append("this device does not show what catlip's smaller memory allows")
+    else:
+        parts.append(f"each at its largest batch it is {_interval(most, '.2f')}")
+    processes = f"{many} process{'' if many == 1 else 'es'}"
+    parts.append(f"the communication of {processes} is in it, not that of the paper's 64 and 256 GPUs")
+    parts.append(
+        "CLIP's recipe is the paper's as far as it was measured"
+        if table.axes["recipe"] == "paper"
+        else "the recipes are the same, which the paper's were not"
+    )
+    word = "not the" if here.high < published else "beside the"
+    return [
+        f"catlip is {_interval(here, '.2f')} times as cheap as clip at the same batch, {word} paper's "
+        f"{published:.1f} (arXiv 2404.15653, figure 1c): {'; '.join(parts)}."
+    ]
+
+
+def _published_hours() -> float:
+    """GPU-hours of CatLIP in CLIP's, from the table of published figures."""
+    with (PROJECT / "results" / "published" / "published.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if (row["metric"], row["backbone"], row["objective"]) == _PUBLISHED:
+                return float(row["value"])
+    raise LookupError(f"published.csv has no {' '.join(_PUBLISHED)}")
 
 
 def _account(account: dict[str, Any]) -> str:
