@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ def command(
     from common.errors import UserError
     from common.interrupt import stoppable
     from common.machine import launched, world_size
-    from common.progress import ProgressFile
+    from common.progress import ProgressFile, silent
     from common.training import group
     from pretraining.objectives import objective_type
 
@@ -97,6 +98,7 @@ def command(
     device = named_device(on)
     size, largest = _batch(batch, shapes.batch_size)
     pairs = _pairs(data, folder)
+    ours = group.LAUNCHER in os.environ
     group.adopt()
     if launched() and processes not in (None, world_size()):
         raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
@@ -122,8 +124,11 @@ def command(
             write_study(folder, Path(geometry).stem, plan, study, machine, ahead, **made)
 
     if launched():
-        # The first one tells how it goes; who started it shows that.
-        measure(ProgressFile(progress) if group.is_first() else lambda *_, **__: None)
+        # The first one tells how it goes; where this command started it, that one shows it all.
+        measure(ProgressFile(progress) if group.is_first() else silent)
+        if group.is_first() and not ours:
+            progress.unlink(missing_ok=True)
+            reporting.show(folder / "speed", since=started)
         return
     with stoppable(), Display() as display:
         job = display.job(f"speed of {geometry}")

@@ -31,6 +31,7 @@ from benchmark.speed.geometry import Geometry
 from benchmark.speed.measure import ROUNDS, TURN, Series, take_turns
 from benchmark.speed.memory import largest_batch, step_memory
 from benchmark.speed.phases import Timeline, watched
+from common.errors import UserError
 from common.machine import available_memory, cores, processor, software, world_size
 from common.progress import Report, silent
 from common.training import group
@@ -137,8 +138,7 @@ def run(plan: Plan, report: Report = silent) -> tuple[Study, dict[str, Any], flo
         The study, what its figures depend on (`machine`), and the seconds that it took.
 
     Raises:
-        UserError: an unknown objective, or pairs that cannot be read.
-        MemoryError: the batch does not fit.
+        UserError: an unknown objective, pairs that cannot be read, or a batch that does not fit.
     """
     begin = time.perf_counter()
     group.join()
@@ -150,11 +150,17 @@ def run(plan: Plan, report: Report = silent) -> tuple[Study, dict[str, Any], flo
     names = [FLOOR, *plan.objectives, REFERENCE]
     for name in names:
         study.found[name] = Found()
-    _same_batch(plan, study, names, device, meter or None, report)
-    if plan.largest:
-        _largest_batch(plan, study, device, meter or None, report)
-    if plan.pairs is not None:
-        _real_pairs(plan, study, device, report)
+    try:
+        _same_batch(plan, study, names, device, meter or None, report)
+        if plan.largest:
+            _largest_batch(plan, study, device, meter or None, report)
+        if plan.pairs is not None:
+            _real_pairs(plan, study, device, report)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not out_of_memory(error):
+            raise
+        size = plan.batch_size or plan.geometry.batch_size
+        raise UserError(f"{size} images a process do not fit into memory: give fewer with --batch") from None
     return study, machine(device), time.perf_counter() - begin
 
 
