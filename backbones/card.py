@@ -57,6 +57,7 @@ class TrainingCost(_Open):
         flops: of the whole training.
         precision: ``float32`` or ``bf16``.
         processes: how many trained together.
+        devices: that they used: GPUs, or where there is none, cores.
         batch_size: pairs per step, over all processes.
         skipped_samples: unreadable pairs that were left out.
     """
@@ -72,6 +73,7 @@ class TrainingCost(_Open):
     flops: float | None = None
     precision: str | None = None
     processes: int | None = None
+    devices: int | None = None
     batch_size: int | None = None
     skipped_samples: int | None = None
 

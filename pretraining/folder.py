@@ -120,6 +120,8 @@ def publish(finished: Path, out: Path) -> None:
             os.replace(Path(finished) / name, Path(out) / name)
     kept = Path(finished).parent / _KEPT
     if kept.is_dir():
+        for partial in kept.glob(".*"):  # of a process that was killed while it wrote
+            shutil.rmtree(partial)
         os.rename(kept, Path(out) / _KEPT)
     shutil.rmtree(finished)
 

@@ -74,16 +74,19 @@ def command(
     from benchmark.reporting import speed as reporting
     from benchmark.running.console import Display
     from benchmark.speed.devices import named_device
-    from benchmark.speed.geometry import load_geometry
+    from benchmark.speed.geometry import geometry_file, load_geometry
+    from benchmark.suites.cell import shown as shown_path
     from common import PROJECT
     from common.errors import UserError
     from common.interrupt import stoppable
+    from common.locks import FolderLock
     from common.machine import launched, world_size
-    from common.progress import ProgressFile, silent
+    from common.progress import ProgressFile, Report, silent
     from common.training import group
     from pretraining.objectives import objective_type
 
-    shapes, folder = load_geometry(geometry), results_folder(results)
+    path, folder = geometry_file(geometry), results_folder(results)
+    shapes = load_geometry(geometry)
     names = tuple(dict.fromkeys(name.strip() for name in objectives.split(",") if name.strip()))
     for name in names:
         objective_type(name)
@@ -110,18 +113,20 @@ def command(
     progress = folder / "speed" / "progress.json"
     started = now()
 
-    def measure(report) -> None:
+    def measure(report: Report) -> None:
         from benchmark.speed.forecast import forecast
         from benchmark.speed.records import write_study
         from benchmark.speed.study import Plan, run
 
         plan = Plan(shapes, names, size, largest, pairs, precision, rounds, turn, recipe == "paper")
-        shown = [*words, "--processes", str(world_size())]
+        first, found = group.is_first(), {}
+        if first:  # before measuring, so that whatever goes wrong with it spoils nothing
+            found = forecast(shapes, names, device, devices, size or shapes.batch_size, report)
         study, machine, seconds = run(plan, report)
-        if group.is_first():
-            ahead = forecast(shapes, names, device, devices, size or shapes.batch_size, report)
-            made = {"command": shlex.join(shown), "started": started, "seconds": seconds}
-            write_study(folder, Path(geometry).stem, plan, study, machine, ahead, **made)
+        if first:
+            shown = shlex.join([*words, "--processes", str(world_size())])
+            made = {"command": shown, "started": started, "seconds": seconds}
+            write_study(folder, path.stem, shown_path(path), plan, study, machine, found, **made)
 
     if launched():
         # The first one tells how it goes; where this command started it, that one shows it all.
@@ -130,6 +135,9 @@ def command(
             progress.unlink(missing_ok=True)
             reporting.show(folder / "speed", since=started)
         return
+    lock = FolderLock(folder / "speed")
+    if not lock.acquire():
+        raise UserError(f"{lock.holder()} is measuring already: what both found would be wrong")
     with stoppable(), Display() as display:
         job = display.job(f"speed of {geometry}")
         from common.training.launch import devices as devices_here
@@ -138,14 +146,17 @@ def command(
         processes = processes or devices_here()
         progress.parent.mkdir(parents=True, exist_ok=True)
         progress.unlink(missing_ok=True)
-        if processes == 1:
-            measure(job.report)
-        else:
-            child = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:], "--results", str(folder)]
-            with job.following(progress):
-                launch(child + ["--debug"] * debug, processes, progress.parent)
-        for left in (progress, *progress.parent.glob("rank*.*")):
-            left.unlink(missing_ok=True)
+        try:
+            if processes == 1:
+                measure(job.report)
+            else:
+                child = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:], "--results", str(folder)]
+                with job.following(progress):
+                    launch(child + ["--debug"] * debug, processes, progress.parent)
+        finally:
+            for left in (progress, *progress.parent.glob("rank*.*")):
+                left.unlink(missing_ok=True)
+            lock.release()
         job.finish("done")
     reporting.show(folder / "speed", since=started)
 

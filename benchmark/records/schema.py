@@ -111,9 +111,9 @@ class Cost(_Model):
         seconds: on the wall, from the start of its process to the record.
         peak_memory_bytes: most memory its process was resident with.
         peak_gpu_memory_bytes: most GPU memory allocated; None where no GPU was used.
-        devices: that worked on it: GPUs, or where there is none, cores.
+        devices: that worked on it: GPUs, or where there is none, cores; None where `images` is.
         images: that went through the backbone, in training and in testing, repeats counted; None where the
-            task does not say.
+            task does not say, the cell failed, or an interrupted attempt did a part that `seconds` is not of.
     """
 
     seconds: float

@@ -61,7 +61,8 @@ class Table:
     @property
     def key(self) -> str:
         """Names the study's files."""
-        return slug("-".join([self.geometry, *map(str, self.axes.values())]))
+        key = next(iter(self.records.values())).details["study"]
+        return slug("-".join([self.geometry, *map(str, self.axes.values()), key]))
 
     @property
     def reference(self) -> str:
@@ -78,15 +79,15 @@ def studies(folder: Path, since: str = "") -> list[Table]:
     Raises:
         UserError: there are none.
     """
-    found: dict[tuple[str, str], Table] = {}
+    found: dict[str, Table] = {}
     records = [
         record
         for _, record in find_records(folder)
         if record.started >= since and record.task.type == SUITE and record.task.protocol == PROTOCOL
     ]
     for record in sorted(records, key=lambda record: record.started):
-        key = (record.task.name, str(record.task.axes))
-        table = found.setdefault(key, Table(record.task.name, record.task.axes, {}))
+        empty = Table(record.task.name, record.task.axes, {})
+        table = found.setdefault(f"{record.task.name} {record.details['study']}", empty)
         table.records[record.backbone.name] = record
     for table in found.values():
         order = next(iter(table.records.values())).details["contenders"]
@@ -178,7 +179,8 @@ def layout(table: Table) -> tuple[list[str], list[list[str]]]:
         if len(header) > 5 + len(RATIOS):
             line.append(_interval(metrics.get("joules_per_image"), ".3g"))
         for metric in RATIOS:
-            line.append("1" if name == table.reference else _interval(metrics.get(metric), ".2f"))
+            known = any(metric in other.metrics for other in table.records.values())
+            line.append("1" if known and name == table.reference else _interval(metrics.get(metric), ".2f"))
         lines.append(line)
     return header, lines
 
@@ -198,9 +200,14 @@ def notes(table: Table) -> list[str]:
     for name, record in table.records.items():
         if (word := record.details.get("bound")) is None:
             continue
-        rate = record.details["found"]["loader"]
-        waits = "the loader bounds: it is" if word == "loader" else "the step bounds, not the loader:"
-        found.append(f"{name} on real pairs: {waits} {rate:,.0f} images/s of each process by itself.")
+        rate = f"{record.details['found']['loader']:,.0f} images/s of each process by itself"
+        if not record.details["loaders"]:
+            found.append(f"{name} on real pairs: a process loads between its steps, {rate}.")
+        elif word == "loader":
+            found.append(f"{name} on real pairs: the loader bounds, it is {rate}.")
+        else:
+            found.append(f"{name} on real pairs: the step bounds, not the loader: {rate}.")
+    found += [f"Not measured, because memory did not suffice: {what}." for what in details["left_out"]]
     timed = [name for name, r in table.records.items() if r.details["found"]["bounded_by"] == "time"]
     if timed:
         found.append(
@@ -319,9 +326,11 @@ def _beside_the_paper(table: Table) -> list[str]:
         else "the recipes are the same, which the paper's were not"
     )
     word = "not the" if here.high < published else "beside the"
+    spec = table.records["catlip"].backbone.spec
+    other = "" if spec == "random:vit_base_conv16" else "; this is another ViT"
     return [
         f"catlip is {_interval(here, '.2f')} times as cheap as clip at the same batch, {word} paper's "
-        f"{published:.1f} (arXiv 2404.15653, figure 1c): {'; '.join(parts)}."
+        f"{published:.1f} of ViT-B/16 (arXiv 2404.15653, figure 1c){other}: {'; '.join(parts)}."
     ]
 
 

@@ -22,4 +22,4 @@ def _device_hours(record: Record) -> float | None:
     cost = Card.from_record(record.backbone.description).cost
     if cost is None or cost.seconds is None or record.cost is None or record.cost.device_hours is None:
         return None
-    return cost.seconds * (cost.processes or 1) / 3600 + record.cost.device_hours
+    return cost.seconds * (cost.devices or cost.processes or 1) / 3600 + record.cost.device_hours

@@ -44,6 +44,8 @@ def main(path: Path, processes: int = 1) -> int:
     order = Order.model_validate_json(Path(path).read_text(encoding="utf-8"))
     report = ProgressFile(folder / "progress.json") if group.is_first() else silent
     started, start, images = now(), time.monotonic(), None
+    # What an interrupted attempt took is not in the time of this one.
+    resumed = any(folder.rglob("last_checkpoint"))
     print(f"=== {started} {order.command}", flush=True)
     try:
         if processes > 1 and not launched():
@@ -73,8 +75,8 @@ def main(path: Path, processes: int = 1) -> int:
             seconds=round(time.monotonic() - start, 3),
             peak_memory_bytes=peak_resident_bytes(),
             peak_gpu_memory_bytes=torch.cuda.max_memory_allocated() if gpu else None,
-            devices=world_size() * (1 if gpu else threads or 1),
-            images=images,
+            devices=world_size() * (1 if gpu else threads or 1) if images and not resumed else None,
+            images=None if resumed else images,
         ),
         "environment": environment(threads, torch.cuda.get_device_name() if gpu else "cpu"),
     }

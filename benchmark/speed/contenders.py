@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.optim import build_optim_wrapper
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from backbones.vit import Tokens
 from benchmark.speed.geometry import Geometry, Published
@@ -93,15 +93,22 @@ class Contender(abc.ABC):
 
     Attributes:
         name: of an objective, `FLOOR` or `REFERENCE`.
-        model: what is trained, as built: not wrapped for several processes.
+        model: what is trained, as built.
+        wrapped: the same, as several processes share its gradients.
     """
 
     name: str
     model: nn.Module
+    wrapped: nn.Module
 
     @abc.abstractmethod
     def train(self, batches: Iterable[ImageTextBatch]) -> None:
         """Make a step with each batch; the device may still be at it when this returns."""
+
+    def apart(self) -> AbstractContextManager[None]:
+        """A context in which processes do not share their gradients."""
+        shares = isinstance(self.wrapped, nn.parallel.DistributedDataParallel)
+        return self.wrapped.no_sync() if shares else nullcontext()
 
     @abc.abstractmethod
     def state_bytes(self) -> int:
@@ -116,10 +123,23 @@ class Training(Contender):
         recipe: see `recipe_of`.
         reading: what the objective reads.
         device: where to train.
+        published: a recipe to follow as far as `Published` has fields for it; default the shared one.
     """
 
-    def __init__(self, name: str, recipe: Recipe, reading: Reading, device: torch.device) -> None:
+    def __init__(
+        self,
+        name: str,
+        recipe: Recipe,
+        reading: Reading,
+        device: torch.device,
+        published: Published | None = None,
+    ) -> None:
         self.name = name
+        self._fused = published is None or published.fused_attention
+        if published is not None and not published.clip_grad:
+            recipe = recipe.model_copy(
+                update={"optimizer": recipe.optimizer.model_copy(update={"clip_grad": None})}
+            )
         self.model = model_of(recipe, reading).to(device).train()
         # Of several processes each has its own copy, whose gradients are averaged.
         self.wrapped = distributed(self.model, device) if launched() else self.model
@@ -133,13 +153,10 @@ class Training(Contender):
 
     def step(self, batch: ImageTextBatch) -> dict[str, Tensor]:
         """Forward, backward, optimizer, moving average; what MMEngine logs of it."""
-        outputs = self.wrapped.train_step(batch, self.wrapper)
+        with nullcontext() if self._fused else sdpa_kernel(SDPBackend.MATH):
+            outputs = self.wrapped.train_step(batch, self.wrapper)
         self.average.update_parameters(self.model)
         return outputs
-
-    def apart(self) -> AbstractContextManager[None]:
-        """A context in which processes do not share their gradients."""
-        return self.wrapped.no_sync() if is_model_wrapper(self.wrapped) else nullcontext()
 
     def state_bytes(self) -> int:
         tensors = [*self.model.parameters(), *self.model.buffers(), *self.average.module.parameters()]
@@ -264,12 +281,7 @@ def contender_of(
         return OpenCLIP(geometry, precision, device), normalised(batch)
     reading = reading_of(name, geometry)
     recipe = recipe_of(name, geometry, batch_size, precision, compile)
-    if published is not None and not published.clip_grad:
-        recipe = recipe.model_copy(update={"optimizer": Optimizer(lr=recipe.optimizer.lr, clip_grad=None)})
-    training = Training(name, recipe, reading, device)
-    if published is not None and not published.fused_attention:
-        for block in training.model.vit.trunk.blocks:
-            block.attn.fused_attn = False
+    training = Training(name, recipe, reading, device, published)
     return training, noise(reading, batch_size, geometry.image_size)
 
 

@@ -23,9 +23,13 @@ class Meter:
         # Packages alone: the zones below them (cores, memory controllers) are parts of them.
         for zone in sorted(powercap.glob("*-rapl:?")):
             with suppress(OSError, ValueError):  # only root may read them on many machines
+                name = (zone / "name").read_text().strip()
+                if name == "psys":  # the whole machine, its packages included
+                    continue
+                most = int((zone / "max_energy_range_uj").read_text())
                 self._last.append(int((zone / "energy_uj").read_text()))
-                self._counters.append((zone / "energy_uj", int((zone / "max_energy_range_uj").read_text())))
-                self.sources.append((zone / "name").read_text().strip())
+                self._counters.append((zone / "energy_uj", most))
+                self.sources.append(name)
         self._gpu = _gpu_counter() if gpu else None
         if self._gpu:
             self.sources.append(self._gpu[0])

@@ -74,20 +74,27 @@ class Geometry(_Strict):
         return replace(ARCHITECTURES[self.architecture], image_size=self.image_size)
 
 
+def geometry_file(name: str | Path) -> Path:
+    """The file of a geometry: a name of `list_geometries`, or a file.
+
+    Raises:
+        UserError: there is no such geometry.
+    """
+    if str(name) in list_geometries():
+        return CONFIGS / "speed" / f"{name}.py"
+    if str(name).endswith(".py"):
+        return find_config(name)
+    known = suggest(str(name), list_geometries())
+    raise UserError(f"unknown geometry {str(name)!r}: {known} (or a file)")
+
+
 def load_geometry(name: str | Path) -> Geometry:
-    """Read a geometry: a name of `list_geometries`, or a file.
+    """Read a geometry; see `geometry_file`.
 
     Raises:
         UserError: there is no such geometry, or its file has a mistake.
     """
-    if str(name) in list_geometries():
-        path = CONFIGS / "speed" / f"{name}.py"
-    elif str(name).endswith(".py"):
-        path = find_config(name)
-    else:
-        raise UserError(
-            f"unknown geometry {str(name)!r}: {suggest(str(name), list_geometries())} (or a file)"
-        )
+    path = geometry_file(name)
     values = {key: value for key, value in read_config(path).to_dict().items() if not key.startswith("_")}
     try:
         geometry = Geometry(**values)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from benchmark.speed.contenders import Contender
+from benchmark.speed.contenders import Contender, noise, reading_of
+from benchmark.speed.geometry import Geometry
+from common.errors import UserError
+from common.machine import available_memory, world_size
+from common.training import group
 from pretraining.objectives.base import ImageTextBatch
+
+OWN_SHARE = 0.6
+"""Of the memory that a CPU's machine has to give: what fragments and what libraries take is not counted."""
 
 
 def step_memory(contender: Contender, batch: ImageTextBatch, device: torch.device) -> int:
@@ -80,6 +89,8 @@ def largest_batch(
     if low is None or low > budget * share:
         raise MemoryError(f"a batch of {first} does not fit into {budget / 2**30:.1f} GiB")
     size, held = first, low
+    if 2 * first > most:
+        return size, held
     double = measure(2 * first)
     if double is None:
         high = 2 * first
@@ -100,3 +111,71 @@ def largest_batch(
         if budget * share - held < grain * slope or size >= most:
             break
     return size, held
+
+
+def fitting(
+    contender: Contender, geometry: Geometry, device: torch.device, others: int
+) -> Callable[[int], int | None]:
+    """The function that `largest_batch` asks: all processes answer together.
+
+    Args:
+        contender: whose steps are tried.
+        geometry: what is measured.
+        device: where.
+        others: bytes that other contenders hold there.
+    """
+    reading = reading_of(contender.name, geometry)
+
+    def measure(size: int) -> int | None:
+        batch = noise(reading, size, geometry.image_size)
+        try:
+            # Apart, because a step that fails would leave the sharing of gradients half done.
+            with contender.apart():
+                contender.train([batch.to(device)])  # libraries choose their kernels, and what these need
+                taken = step_memory(contender, batch, device) - others
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            taken = None
+        free()  # not before here: the exception held what the step had computed
+        answers = group.gather(taken)
+        return None if None in answers else max(answers)
+
+    return measure
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU's memory did not suffice; libraries that find no room raise plain errors."""
+    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
+
+
+@contextmanager
+def enough_memory(otherwise: str) -> Iterator[None]:
+    """A block whose lack of memory is an error of the user, in these words."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not out_of_memory(error):
+            raise
+        raise UserError(otherwise) from None
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that a step of one process may take: what nobody else holds."""
+    if device.type == "cuda":
+        unused, _ = torch.cuda.mem_get_info(device)
+        return unused + torch.cuda.memory_reserved(device)
+    available = available_memory() or 4 << 30
+    return int(OWN_SHARE * available / world_size())
+
+
+def held_on(device: torch.device) -> int:
+    """Bytes of all tensors on a GPU; a CPU's are not told apart from others."""
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+
+
+def free() -> None:
+    """Give memory back that nobody holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

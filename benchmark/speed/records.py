@@ -39,6 +39,7 @@ _TRUTH = "endless turns on this machine, as busy as it was"
 def write_study(
     results: Path,
     name: str,
+    config: str,
     plan: Plan,
     study: Study,
     machine: dict[str, Any],
@@ -52,6 +53,7 @@ def write_study(
     Args:
         results: the results folder.
         name: of the geometry.
+        config: its file.
         plan, study: what was measured.
         machine: what the figures depend on (`benchmark.speed.study.machine`).
         forecast: what the cost model says (`benchmark.speed.forecast.forecast`).
@@ -73,12 +75,23 @@ def write_study(
     task = TaskInfo(
         name=name,
         type=SUITE,
-        config=f"task_configs/speed/{name}.py",
+        config=config,
         config_digest=digest(plan.geometry.model_dump(mode="json")),
         protocol=PROTOCOL,
         axes=axes,
     )
-    identity = {**axes, "machine": machine, "task": task.config_digest, "protocol": PROTOCOL}
+    # What tells one study from another: all that was asked for, and where.
+    asked = {
+        "objectives": plan.objectives,
+        "batch_size": plan.batch_size,
+        "largest": plan.largest,
+        "pairs": plan.pairs is not None,
+        "rounds": plan.rounds,
+        "turn": plan.turn,
+        "on": [forecast["devices"], forecast["device"]],
+    }
+    identity = {**axes, **asked, "machine": machine, "task": task.config_digest, "protocol": PROTOCOL}
+    key = digest(identity)[:8]
     reference = reference_of(plan.objectives)
     folders = []
     for contender, found in study.found.items():
@@ -115,7 +128,10 @@ def write_study(
                 "found": asdict(found),
                 "machine": machine,
                 "reference": reference,
+                "study": key,
                 "contenders": list(study.found),
+                "loaders": study.loaders,
+                "left_out": study.left_out,
                 "rounds": plan.rounds,
                 "seconds_of_a_turn": plan.turn,
                 "memory_budget": study.memory_budget,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice, repeat
 from pathlib import Path
@@ -29,20 +29,27 @@ from benchmark.speed.contenders import (
 from benchmark.speed.energy import Meter
 from benchmark.speed.geometry import Geometry
 from benchmark.speed.measure import ROUNDS, TURN, Series, take_turns
-from benchmark.speed.memory import largest_batch, step_memory
+from benchmark.speed.memory import (
+    enough_memory,
+    fitting,
+    free,
+    held_on,
+    largest_batch,
+    memory_budget,
+    step_memory,
+)
 from benchmark.speed.phases import Timeline, watched
 from common.errors import UserError
-from common.machine import available_memory, cores, processor, software, world_size
+from common.machine import cores, processor, software, world_size
 from common.progress import Report, silent
 from common.training import group
 from pretraining.cost import flops_per_image
 from pretraining.data.prefetch import batches_on
+from pretraining.data.shards import pair_splits
 from pretraining.objectives.base import ImageTextBatch
 from pretraining.train import train_loader
 
-OWN_SHARE = 0.6
-"""Of the memory that a CPU's machine has to give: what fragments and what libraries take is not counted."""
-LONGEST = 4
+LONGEST = 2
 """Turns that a step may take at the largest batch: a CPU's memory would hold batches of minutes."""
 _PHASED = 3
 """Steps whose phases are timed."""
@@ -87,7 +94,7 @@ class Found:
 
     Attributes:
         flops: per image: ``backbone``, ``head``, ``total`` (`pretraining.cost.flops_per_image`).
-        parameters: that are trained.
+        parameters: that are trained; None where the contender was not built.
         same, largest: turns on noise, at the same batch as all others and at the largest that fits.
         memory: bytes of a step at the same batch.
         largest_size, largest_memory: that batch, and what its step takes.
@@ -99,7 +106,7 @@ class Found:
     """
 
     flops: dict[str, float] | None = None
-    parameters: int = 0
+    parameters: int | None = None
     same: Series | None = None
     memory: int | None = None
     largest: Series | None = None
@@ -122,6 +129,8 @@ class Study:
         processes: that trained together.
         memory_budget: bytes that a step may take, of each process.
         energy: what the joules of the turns are of; empty where none were counted.
+        loaders: processes that load for each one that trains; 0: it loads for itself, between its steps.
+        left_out: what was not measured because memory did not suffice, in words.
     """
 
     found: dict[str, Found]
@@ -129,6 +138,8 @@ class Study:
     processes: int
     memory_budget: int
     energy: list[str]
+    loaders: int = 0
+    left_out: list[str] = field(default_factory=list)
 
 
 def run(plan: Plan, report: Report = silent) -> tuple[Study, dict[str, Any], float]:
@@ -141,35 +152,36 @@ def run(plan: Plan, report: Report = silent) -> tuple[Study, dict[str, Any], flo
         UserError: an unknown objective, pairs that cannot be read, or a batch that does not fit.
     """
     begin = time.perf_counter()
+    if plan.pairs is not None:  # before anything long begins
+        pair_splits(plan.pairs)
+        for name in plan.objectives:
+            objective_of(name).reads(plan.pairs, plan.geometry.objectives.get(name, {}))
     group.join()
     device = torch.device(get_device())
+    if device.type not in ("cuda", "cpu"):
+        raise UserError(f"speed is measured on CUDA's GPUs and on CPUs, not on {device.type}")
     torch.backends.cudnn.benchmark = True  # as pre-training has it
     precision = group.gather(resolve(plan.precision, device, plan.geometry.layout.embed_dim))[0]
-    meter = Meter() if group.is_first() else None
-    study = Study({}, precision, world_size(), memory_budget(device), meter.sources if meter else [])
+    # One process reads the counters, and one GPU's: of several GPUs it would tell a part.
+    counts = group.is_first() and (device.type == "cpu" or world_size() == 1)
+    meter = (Meter() or None) if counts else None
+    budget = min(group.gather(memory_budget(device)))
+    study = Study({}, precision, world_size(), budget, meter.sources if meter else [])
     names = [FLOOR, *plan.objectives, REFERENCE]
     for name in names:
         study.found[name] = Found()
-    try:
-        _same_batch(plan, study, names, device, meter or None, report)
-        if plan.largest:
-            _largest_batch(plan, study, device, meter or None, report)
-        if plan.pairs is not None:
-            _real_pairs(plan, study, device, report)
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not out_of_memory(error):
-            raise
-        size = plan.batch_size or plan.geometry.batch_size
-        raise UserError(f"{size} images a process do not fit into memory: give fewer with --batch") from None
+    size = plan.batch_size or plan.geometry.batch_size
+    with enough_memory(f"{size} images a process do not fit into memory: give fewer with --batch"):
+        _same_batch(plan, study, names, device, meter, report)
+    parts = {"the largest batch": _largest_batch} if plan.largest else {}
+    parts |= {"real pairs": _real_pairs} if plan.pairs is not None else {}
+    for what, part in parts.items():
+        try:
+            with enough_memory(what):
+                part(plan, study, device, meter, report)
+        except UserError as error:
+            study.left_out.append(str(error))
     return study, machine(device), time.perf_counter() - begin
-
-
-def memory_budget(device: torch.device) -> int:
-    """Bytes that a step of one process may take."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    available = available_memory() or 4 << 30
-    return int(OWN_SHARE * available / world_size())
 
 
 def _same_batch(
@@ -186,11 +198,12 @@ def _same_batch(
     contenders, steps = {}, {}
     for name in names:
         report(f"building {name}")
+        held = held_on(device)  # by those that were built before
         contender, batch = plan.contender(name, device, study.precision, size)
         contender.train([batch.to(device)])
         found = study.found[name]
         found.parameters = sum(parameter.numel() for parameter in contender.model.parameters())
-        found.memory = max(group.gather(step_memory(contender, batch, device)))
+        found.memory = max(group.gather(step_memory(contender, batch, device) - held))
         contenders[name], steps[name] = (contender, batch), steps_of(contender, again(batch, device), device)
     turns = take_turns(steps, plan.rounds, plan.turn, report, f"turns of {size} images each", meter=meter)
     for name, series in turns.items():
@@ -205,26 +218,29 @@ def _largest_batch(
     plan: Plan, study: Study, device: torch.device, meter: Meter | None, report: Report
 ) -> None:
     """Turns of each objective at its own largest batch."""
-    _free()  # whatever an earlier part has left
-    contenders = {name: plan.contender(name, device, study.precision, 2) for name in plan.objectives}
-    for contender, batch in contenders.values():
-        contender.train([batch.to(device)])  # gradients and the optimizer's state are there from now on
-    most = _longest(plan, [contender for contender, _ in contenders.values()], device)
-    first = min(8, plan.geometry.batch_size)
-    steps, before = {}, {}
-    for name, (contender, _) in contenders.items():
+    free()  # whatever an earlier part has left
+    contenders, held = {}, {}
+    for name in plan.objectives:
+        before = held_on(device)
+        contenders[name], batch = plan.contender(name, device, study.precision, 2)
+        contenders[name].train([batch.to(device)])  # its state is there from now on
+        held[name] = held_on(device) - before if device.type == "cuda" else contenders[name].state_bytes()
+    most = _longest(plan, contenders.values(), device)
+    first = min(8, plan.geometry.batch_size, most)
+    steps, ready = {}, {}
+    for name, contender in contenders.items():
         report(f"largest batch of {name}")
         found = study.found[name]
-        others = sum(other.state_bytes() for other, _ in contenders.values() if other is not contender)
-        fit = _fitting(contender, plan.geometry, device, others if device.type == "cuda" else 0)
-        budget = study.memory_budget - others
-        size, found.largest_memory = largest_batch(fit, first, budget, most=most)
+        others = max(group.gather(sum(held.values()) - held[name]))
+        fit = fitting(contender, plan.geometry, device, others if device.type == "cuda" else 0)
+        size, found.largest_memory = largest_batch(fit, first, study.memory_budget - others, most=most)
         found.largest_size, found.bounded_by = size, "time" if size + first // 8 >= most else "memory"
         batch = noise(reading_of(name, plan.geometry), size, plan.geometry.image_size)
         steps[name] = steps_of(contender, again(batch, device), device)
-        before[name] = lambda make=steps[name]: (_free(), make(1))  # the others have left the memory to it
+        if device.type == "cuda":  # the others give their memory back, and it takes its own
+            ready[name] = lambda make=steps[name]: (free(), make(1))
     turns = take_turns(
-        steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter, before=before
+        steps, plan.rounds, plan.turn, report, "turns at the largest batch", meter=meter, before=ready
     )
     for name, series in turns.items():
         study.found[name].largest = series
@@ -243,11 +259,11 @@ def _longest(plan: Plan, contenders: Iterable[Contender], device: torch.device) 
     return max(size, group.gather(int(LONGEST * plan.turn * size / max(seconds)))[0])
 
 
-def _real_pairs(plan: Plan, study: Study, device: torch.device, report: Report) -> None:
+def _real_pairs(plan: Plan, study: Study, device: torch.device, meter: Meter | None, report: Report) -> None:
     """Turns of each objective on real pairs, and what the loader gives by itself."""
     size = plan.batch_size or plan.geometry.batch_size
     steps = {}
-    workers = 0 if device.type == "cpu" else max(1, min(8, cores() // world_size()))
+    study.loaders = workers = 0 if device.type == "cpu" else max(1, min(8, cores() // world_size()))
     for name in plan.objectives:
         report(f"loading for {name}")
         recipe = recipe_of(name, plan.geometry, size * world_size(), study.precision)
@@ -255,7 +271,8 @@ def _real_pairs(plan: Plan, study: Study, device: torch.device, report: Report) 
         recipe = recipe.model_copy(update={"num_workers": workers, "shuffle_buffer": 1000})
         reading = objective_of(name).reads(plan.pairs, plan.geometry.objectives.get(name, {}))
         batches = iter(train_loader(recipe, reading, plan.pairs))
-        contender = Training(name, recipe, reading, device)
+        published = plan.geometry.published.get(name) if plan.as_published else None
+        contender = Training(name, recipe, reading, device, published)
         loading = take_turns({name: lambda count, from_=batches: _drain(from_, count)}, 5, plan.turn / 3)
         study.found[name].loader = size / sorted(loading[name].seconds)[2]
         steps[name] = steps_of(contender, batches, device)
@@ -300,71 +317,26 @@ def counted(name: str, geometry: Geometry, size: int) -> dict[str, float]:
 def _phases(found: Found, training: Training, batch: ImageTextBatch, device: torch.device) -> None:
     """Time the phases of some steps, with and without sharing gradients."""
 
-    def phases(shared: bool) -> dict[str, float]:
-        timeline, source = Timeline(device), again(batch, device)
-        with watched(training, timeline):
-            for _ in range(_PHASED):
+    source = again(batch, device)
+    shared, apart = Timeline(device), Timeline(device)
+    training.step(next(source))
+    for _ in range(_PHASED):
+        for timeline in (shared, apart) if world_size() > 1 else (shared,):
+            with watched(training, timeline), training.apart() if timeline is apart else nullcontext():
                 timeline.begin("data")
-                here = next(source)
-                if shared:
-                    training.step(here)
-                else:
-                    with training.apart():
-                        training.step(here)
+                training.step(next(source))
                 timeline.begin(None)
-        return {phase: seconds / _PHASED for phase, seconds in timeline.seconds().items()}
-
-    found.phases = phases(shared=True)
+    found.phases = {phase: seconds / _PHASED for phase, seconds in shared.seconds().items()}
     if world_size() > 1:
-        apart = phases(shared=False)
-        found.communication = max(0.0, found.phases["backward"] - apart["backward"])
+        alone = apart.seconds()["backward"] / _PHASED
+        found.communication = max(0.0, found.phases["backward"] - alone)
         found.phases["backward"] -= found.communication
-
-
-def _fitting(
-    contender: Contender, geometry: Geometry, device: torch.device, others: int
-) -> Callable[[int], int | None]:
-    """The function that `largest_batch` asks: all processes answer together.
-
-    Args:
-        contender: whose steps are tried.
-        geometry: what is measured.
-        device: where.
-        others: bytes that other contenders hold there.
-    """
-    reading = reading_of(contender.name, geometry)
-
-    def measure(size: int) -> int | None:
-        batch = noise(reading, size, geometry.image_size)
-        try:
-            contender.train([batch.to(device)])  # libraries choose their kernels, and what these need
-            taken = step_memory(contender, batch, device) - others
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            taken = None
-        _free()  # not before here: the exception held what the step had computed
-        answers = group.gather(taken)
-        return None if None in answers else max(answers)
-
-    return measure
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory did not suffice; libraries that find no room raise plain errors."""
-    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
 
 
 def _drain(batches: Iterable[ImageTextBatch], count: int) -> None:
     source = iter(batches)
     for _ in range(count):
         next(source)
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def machine(device: torch.device) -> dict[str, Any]:

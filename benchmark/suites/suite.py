@@ -167,6 +167,8 @@ def load_suite(
         UserError: no such suite, a mistake in it, or data that nothing in it reads.
     """
     path = _find_suite(name)
+    if slug(path.stem) in _TAKEN:
+        raise UserError(f"{path}: results/{slug(path.stem)} is for something else: rename the file")
     results = Path(results).absolute()
     config = read_config(path).to_dict()
     unknown = {key for key in config if not key.startswith("_")} - _SUITE_KEYS
@@ -230,6 +232,8 @@ def list_suites() -> list[str]:
 
 
 _REPEATS = "repeats.json"
+_TAKEN = frozenset({"data", "pretrain", "published", "single", "speed"})
+"""Folders of results that are no suite's."""
 _SUITE_KEYS = frozenset(
     {
         *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),
@@ -269,8 +273,9 @@ def _keeping(path: Path, entry: Pretraining, curve: Curve) -> Pretraining:
     """
     from pretraining.recipe import load_recipe
 
-    kept = replace(entry, overrides={**entry.overrides, "keep": list(curve.samples)})
     try:
+        own = load_recipe(entry.config, entry.overrides).keep
+        kept = replace(entry, overrides={**entry.overrides, "keep": sorted({*own, *curve.samples})})
         load_recipe(kept.config, kept.overrides)
     except UserError as error:
         raise UserError(f"{path}: curve: {error}") from None

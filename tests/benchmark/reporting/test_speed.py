@@ -5,6 +5,7 @@ import pytest
 from benchmark.records.schema import BackboneInfo, DataInfo, Metric, Record, TaskInfo
 from benchmark.records.store import write_record
 from benchmark.reporting import speed
+from common.digest import digest
 from common.errors import UserError
 
 FOUND = {
@@ -55,6 +56,9 @@ def write(folder, name, started="2026-01-01T00:00:00+00:00", found=None, metrics
     details = {
         "found": FOUND | (found or {}),
         "reference": "clip",
+        "study": digest(axes)[:8],
+        "loaders": 2,
+        "left_out": [],
         "contenders": ["vit", "catlip", "clip"],
         "rounds": 5,
         "differences": {"clip": ["no gradient clipping"]} if axes["recipe"] == "paper" else {},
