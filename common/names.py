@@ -11,7 +11,7 @@ from typing import Any
 
 from common.errors import UserError
 
-RESERVED = frozenset({"data", "published", "pretrain", "tables", "plots"})
+RESERVED = frozenset({"data", "published", "pretrain", "speed", "tables", "plots"})
 """Folder names that mean something else beside a suite's or a backbone's folder."""
 
 

@@ -265,7 +265,7 @@ def _cost(
         flops=flops["total"] * samples,
         precision=runner.optim_wrapper.precision,
         processes=world_size(),
-        devices=world_size() * (1 if torch.cuda.is_available() else torch.get_num_threads()),
+        devices=world_size() * (1 if _device(runner).type == "cuda" else torch.get_num_threads()),
         batch_size=recipe.batch_size,
         skipped_samples=counted.skipped.total(),
     )

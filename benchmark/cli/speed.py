@@ -18,12 +18,13 @@ from benchmark.cli.options import (
     ResultsOption,
     results_folder,
 )
+from benchmark.suites.suite import DEFAULT_SUITE
 
 
 def command(
     geometry: Annotated[
         str, typer.Option("--geometry", help="Shapes to measure: a name of task_configs/speed, or a file.")
-    ] = "demo",
+    ] = DEFAULT_SUITE,
     batch: Annotated[
         str | None,
         typer.Option(

@@ -167,8 +167,6 @@ def load_suite(
         UserError: no such suite, a mistake in it, or data that nothing in it reads.
     """
     path = _find_suite(name)
-    if slug(path.stem) in _TAKEN:
-        raise UserError(f"{path}: results/{slug(path.stem)} is for something else: rename the file")
     results = Path(results).absolute()
     config = read_config(path).to_dict()
     unknown = {key for key in config if not key.startswith("_")} - _SUITE_KEYS
@@ -232,8 +230,6 @@ def list_suites() -> list[str]:
 
 
 _REPEATS = "repeats.json"
-_TAKEN = frozenset({"data", "pretrain", "published", "single", "speed"})
-"""Folders of results that are no suite's."""
 _SUITE_KEYS = frozenset(
     {
         *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),

@@ -43,7 +43,7 @@ def folder(tmp_path):
     return tmp_path / "speed"
 
 
-def write(folder, name, started="2026-01-01T00:00:00+00:00", found=None, metrics=None, **axes):
+def write(folder, name, started="2026-01-01T00:00:00+00:00", found=None, metrics=None, study="", **axes):
     axes = {
         "device": "a card",
         "processes": 1,
@@ -56,7 +56,7 @@ def write(folder, name, started="2026-01-01T00:00:00+00:00", found=None, metrics
     details = {
         "found": FOUND | (found or {}),
         "reference": "clip",
-        "study": digest(axes)[:8],
+        "study": study or digest(axes)[:8],
         "loaders": 2,
         "left_out": [],
         "contenders": ["vit", "catlip", "clip"],
@@ -86,7 +86,7 @@ def write(folder, name, started="2026-01-01T00:00:00+00:00", found=None, metrics
         details=details,
     )
     write_record(
-        folder / name / "tiny" / f"{'-'.join(map(str, axes.values()))}-seed0".replace(" ", "-"), record
+        folder / name / "tiny" / f"{'-'.join(map(str, axes.values()))}{study}-seed0".replace(" ", "-"), record
     )
 
 
@@ -160,3 +160,22 @@ def test_earlier_studies_are_not_shown_again(folder):
     assert table.axes["processes"] == 2
     with pytest.raises(UserError, match=r"run_suite\.py speed"):
         speed.studies(folder, since="2027")
+
+
+def test_studies_of_other_objectives_are_tables_of_their_own(folder):
+    for study, names in (("one", ("vit", "catlip")), ("two", ("vit", "clip"))):
+        for name in names:
+            write(folder, name, study=study)
+    found = speed.studies(folder)
+    assert [list(table.records) for table in found] == [["vit", "catlip"], ["vit", "clip"]]
+    assert found[0].key != found[1].key
+
+
+def test_nothing_is_one_where_nothing_was_measured(folder):
+    for name in ("catlip", "clip"):
+        write(folder, name)
+    (table,) = speed.studies(folder)
+    header, lines = speed.layout(table)
+    row = dict(zip(header, lines[1], strict=True))
+    assert row[""] == "clip" and row["(b) real pairs"] == row["(c) largest batch"] == "–"
+    assert row["(a) FLOPs"] == "1"

@@ -34,6 +34,11 @@ def test_a_counter_that_began_anew_goes_on(powercap):
     assert meter.joules() == pytest.approx(164)  # reading it twice counts once
 
 
+def test_the_whole_platform_is_not_counted_on_top_of_its_packages(powercap):
+    (powercap / "intel-rapl:1" / "name").write_text("psys\n")
+    assert Meter(powercap, gpu=False).sources == ["package-0"]
+
+
 def test_where_nothing_can_be_read_nothing_is_counted(tmp_path, powercap):
     assert not Meter(tmp_path / "nothing", gpu=False)
     (powercap / "intel-rapl:0" / "max_energy_range_uj").write_text("no number")

@@ -134,13 +134,3 @@ def test_axes_make_a_cell_for_every_combination(tmp_path):
     path.write_text(head + f"tasks = [dict({task.replace('[5, 6]', '5')})]")
     with pytest.raises(UserError, match="axis 'iterations' of demo_mask_rcnn is 5: give a list"):
         load_suite(str(path), tmp_path)
-
-
-@pytest.mark.parametrize("name", ["speed", "data", "single"])
-def test_a_suite_cannot_have_the_name_of_another_folder_of_results(tmp_path, name):
-    path = tmp_path / f"{name}.py"
-    path.write_text(
-        "backbones = dict(random='random:vit_nano_conv16')\ntasks = ['classification/demo_linear_probe.py']\n"
-    )
-    with pytest.raises(UserError, match="rename the file"):
-        load_suite(str(path), tmp_path)
