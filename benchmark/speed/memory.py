@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ def step_memory(contender: Contender, batch: ImageTextBatch, device: torch.devic
         contender: one that has made a step already.
         batch: in the CPU's memory.
     """
+    contender.model.zero_grad()  # gradients are the step's
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -43,6 +45,7 @@ def step_memory(contender: Contender, batch: ImageTextBatch, device: torch.devic
 
 def allocated_by(action: Callable[[], object]) -> int:
     """The highest sum of bytes that were allocated and not yet freed while something ran on the CPU."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler would tell of itself amid the progress
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
