@@ -18,11 +18,12 @@ def write_scaling_plot(
     here: str,
     there: str,
 ) -> Path:
-    """Draw what each process contributes, so that perfect scaling is level on either device.
+    """Draw what each device contributes, so that perfect scaling is level on either kind.
 
     Args:
         predicted: rows of ``name``, ``devices``, ``batch_size``, ``images_per_second``, in any order.
-        measured: name of an objective -> processes -> images per second of all of them, on this machine.
+        measured: name of an objective -> processes -> images per second of all of them, on this machine, for
+            each core of a process.
         path: the file; its suffix names the format.
         here: what this machine is called.
         there: the device that is predicted.
@@ -49,7 +50,12 @@ def write_scaling_plot(
                     linestyle="--",
                     label=f"{name}, predicted: {there}, {found[0]['batch_size']} images each",
                 )
-        panel.set(xlabel="processes", ylabel="images per second and process", xscale="log", yscale="log")
+        panel.set(
+            xlabel="processes (a GPU each, or a core or more)",
+            ylabel="images per second and device",
+            xscale="log",
+            yscale="log",
+        )
         ticks = sorted(
             {row["devices"] for row in predicted} | {n for rates in measured.values() for n in rates}
         )

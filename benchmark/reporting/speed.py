@@ -148,8 +148,14 @@ def _scaling(tables: list[Table], path: Path) -> Path:
         for name in forecast["objectives"]:
             rate = table.records[name].metrics.get("images_per_second") if name in table.records else None
             if rate is not None:
-                measured.setdefault(name, {})[table.axes["processes"]] = rate.value
+                measured.setdefault(name, {})[table.axes["processes"]] = rate.value / _cores(table)
     return write_scaling_plot(forecast["scaling"], measured, path, newest.axes["device"], forecast["device"])
+
+
+def _cores(table: Table) -> int:
+    """How many devices a process has: cores, or one GPU."""
+    record = next(iter(table.records.values()))
+    return 1 if "cuda" in record.details["machine"] else record.environment.threads
 
 
 def title(table: Table) -> str:
@@ -277,7 +283,7 @@ def plot(table: Table) -> Canvas:
     left.set_xlabel("ms per image of a process")
     left.set_title("where a step's time goes")
     handles = dict(zip(*reversed(left.get_legend_handles_labels()), strict=True))
-    left.legend(handles.values(), handles.keys(), fontsize=7, ncols=2)
+    canvas.legend(handles.values(), handles.keys(), loc="outside lower left", fontsize=8, ncols=7)
     others = [name for name in table.records if name != table.reference]
     for offset, name in enumerate(others):
         metrics = table.records[name].metrics

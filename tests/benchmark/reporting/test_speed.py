@@ -59,6 +59,7 @@ def write(folder, name, started="2026-01-01T00:00:00+00:00", found=None, metrics
         "study": study or digest(axes)[:8],
         "loaders": 2,
         "left_out": [],
+        "machine": {"cuda": "13.0"},
         "contenders": ["vit", "catlip", "clip"],
         "rounds": 5,
         "differences": {"clip": ["no gradient clipping"]} if axes["recipe"] == "paper" else {},
