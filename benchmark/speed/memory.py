@@ -6,15 +6,13 @@ import gc
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from benchmark.speed.contenders import Contender, noise, reading_of
 from benchmark.speed.geometry import Geometry
-from common.errors import UserError
 from common.machine import available_memory, world_size
 from common.training import group
 from pretraining.objectives.base import ImageTextBatch
@@ -147,20 +145,9 @@ def fitting(
     return measure
 
 
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether a GPU's memory did not suffice; libraries that find no room raise plain errors."""
-    return isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
-
-
-@contextmanager
-def enough_memory(otherwise: str) -> Iterator[None]:
-    """A block whose lack of memory is an error of the user, in these words."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not out_of_memory(error):
-            raise
-        raise UserError(otherwise) from None
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory did not suffice; libraries that find no room on a GPU raise plain errors."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error)
 
 
 def memory_budget(device: torch.device) -> int:

@@ -30,12 +30,12 @@ from benchmark.speed.energy import Meter
 from benchmark.speed.geometry import Geometry
 from benchmark.speed.measure import ROUNDS, TURN, Series, take_turns
 from benchmark.speed.memory import (
-    enough_memory,
     fitting,
     free,
     held_on,
     largest_batch,
     memory_budget,
+    out_of_memory,
     step_memory,
 )
 from benchmark.speed.phases import Timeline, watched
@@ -171,16 +171,21 @@ def run(plan: Plan, report: Report = silent) -> tuple[Study, dict[str, Any], flo
     for name in names:
         study.found[name] = Found()
     size = plan.batch_size or plan.geometry.batch_size
-    with enough_memory(f"{size} images a process do not fit into memory: give fewer with --batch"):
+    try:
         _same_batch(plan, study, names, device, meter, report)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(f"{size} images a process do not fit into memory: give fewer with --batch") from None
     parts = {"the largest batch": _largest_batch} if plan.largest else {}
     parts |= {"real pairs": _real_pairs} if plan.pairs is not None else {}
     for what, part in parts.items():
         try:
-            with enough_memory(what):
-                part(plan, study, device, meter, report)
-        except UserError as error:
-            study.left_out.append(str(error))
+            part(plan, study, device, meter, report)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            study.left_out.append(what)
     return study, machine(device), time.perf_counter() - begin
 
 

@@ -91,3 +91,12 @@ def test_another_error_is_not_taken_for_a_full_memory(monkeypatch):
     monkeypatch.setattr(study, "take_turns", broken)
     with pytest.raises(RuntimeError, match="illegal"):
         study.run(replace(PLAN, objectives=("catlip",)))
+
+
+def test_what_does_not_fit_beside_it_is_left_out_and_the_rest_kept(monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(study, "_largest_batch", full)
+    found, _, _ = study.run(replace(PLAN, objectives=("catlip",), largest=True))
+    assert found.left_out == ["the largest batch"] and len(found.found["catlip"].same.seconds) == 5
