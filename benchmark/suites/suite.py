@@ -269,8 +269,8 @@ def _keeping(path: Path, entry: Pretraining, curve: Curve) -> Pretraining:
     """
     from pretraining.recipe import load_recipe
 
+    own = entry.overrides["keep"] if "keep" in entry.overrides else read_config(entry.config).get("keep", [])
     try:
-        own = load_recipe(entry.config, entry.overrides).keep
         kept = replace(entry, overrides={**entry.overrides, "keep": sorted({*own, *curve.samples})})
         load_recipe(kept.config, kept.overrides)
     except UserError as error:
