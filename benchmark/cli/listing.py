@@ -10,15 +10,17 @@ import typer
 
 from benchmark.cli.options import DebugOption
 
-KINDS = ("backbones", "tasks", "suites")
+KINDS = ("backbones", "tasks", "suites", "geometries")
+NO_TASKS = {"suites": "suites", "geometries": "speed"}
+"""Kinds of configs that are named by their stem alone -> their folder."""
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="backbones|tasks|suites", help="What to list.")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to list.")],
     pattern: Annotated[str, typer.Argument(help="Shell pattern, for instance '*mini*'.")] = "*",
     debug: DebugOption = False,
 ) -> None:
-    """List backbones, task configs or suites.
+    """List backbones, task configs, suites, or geometries that speed is measured in.
 
     Example: [bold]python run_suite.py list backbones '*mini*'[/bold]
     """
@@ -55,13 +57,10 @@ def _configs(kind: str, pattern: str) -> list[tuple[str, str]]:
     entries = []
     for path in sorted(CONFIGS.glob("*/*.py")):
         folder = path.parent.name
-        if (
-            path.name == "__init__.py"
-            or folder == "pretraining"
-            or (folder == "suites") != (kind == "suites")
-        ):
+        other = folder in {"pretraining", *NO_TASKS.values()} if kind == "tasks" else folder != NO_TASKS[kind]
+        if path.name == "__init__.py" or other:
             continue
-        name = path.stem if kind == "suites" else path.relative_to(CONFIGS).as_posix()
+        name = path.relative_to(CONFIGS).as_posix() if kind == "tasks" else path.stem
         if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path.stem, pattern):
             docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             entries.append((name, docstring.splitlines()[0] if docstring else ""))

@@ -48,7 +48,7 @@ def imported_by(*arguments: str) -> set[str]:
     return set(result.stdout.splitlines()[-1].split()[1:])
 
 
-@pytest.mark.parametrize("kind", ["backbones", "tasks", "suites"])
+@pytest.mark.parametrize("kind", ["backbones", "tasks", "suites", "geometries"])
 def test_list_imports_nothing_heavy(kind):
     assert not imported_by("list", kind)
 
@@ -60,11 +60,15 @@ def test_list_shows_what_matches(capsys):
     out = capsys.readouterr().out
     assert "classification/imagenet1k_linear_probe.py" in out and "Linear probe on ImageNet-1k" in out
     assert "demo" not in out and "pretraining" not in out
+    assert main(["list", "tasks"]) == 0
+    assert "speed/" not in capsys.readouterr().out
+    assert main(["list", "geometries"]) == 0
+    assert "vit_b16" in (out := capsys.readouterr().out) and "linear_probe" not in out
     assert main(["list", "suites"]) == 0
     assert {"demo", "smoke"} <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
 
 
-COMMANDS = ["run", "list", "pretrain", "prepare", "label", "vocabulary", "match", "report", "doctor"]
+COMMANDS = ["run", "list", "pretrain", "prepare", "label", "vocabulary", "match", "report", "doctor", "speed"]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
