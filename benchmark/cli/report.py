@@ -66,11 +66,10 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
     """
     from benchmark import reporting
     from benchmark.reporting import tables, time_to_quality
-    from benchmark.running.console import say, stdout
+    from benchmark.running.console import say, say_notes, stdout
 
     reporting.update(written or results, force)
     console = stdout()
     console.print(tables.terminal(results))
-    for note in time_to_quality.sentences(results) + results.all_notes():
-        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    say_notes(time_to_quality.sentences(results) + results.all_notes(), console)
     say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)

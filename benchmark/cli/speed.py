@@ -18,7 +18,10 @@ from benchmark.cli.options import (
     ResultsOption,
     results_folder,
 )
+from benchmark.speed.measure import ROUNDS, TURN
 from benchmark.suites.suite import DEFAULT_SUITE
+
+_ON, _DEVICES = "a100_80gb", 64
 
 
 def command(
@@ -42,15 +45,15 @@ def command(
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bf16.")] = "auto",
     rounds: Annotated[
         int, typer.Option("--rounds", min=5, help="Turns of each; the fastest and the slowest are dropped.")
-    ] = 7,
-    turn: Annotated[float, typer.Option("--turn", min=0.0, help="Seconds of a turn, at least a step.")] = 1.5,
+    ] = ROUNDS,
+    turn: Annotated[float, typer.Option("--turn", min=0.0, help="Seconds of a turn, or a step.")] = TURN,
     on: Annotated[
         str,
         typer.Option("--on", metavar="DEVICE", help="What device-hours are predicted for."),
-    ] = "a100_80gb",
+    ] = _ON,
     devices: Annotated[
         int, typer.Option("--devices", min=1, help="How many of them share a step of 65,536 images.")
-    ] = 64,
+    ] = _DEVICES,
     recipe: Annotated[
         str,
         typer.Option(
@@ -108,8 +111,8 @@ def command(
         raise UserError(f"{world_size()} processes were started from outside: leave --processes out")
     words = ["python", "run_suite.py", "speed", "--geometry", geometry, "--objectives", ",".join(names)]
     words += ["--batch", batch] * (batch is not None) + ["--precision", precision, "--rounds", str(rounds)]
-    words += ["--on", on] * (on != "a100_80gb") + ["--devices", str(devices)] * (devices != 64)
-    words += ["--turn", f"{turn:g}"] * (turn != 1.5) + ["--recipe", recipe] * (recipe != "shared")
+    words += ["--on", on] * (on != _ON) + ["--devices", str(devices)] * (devices != _DEVICES)
+    words += ["--turn", f"{turn:g}"] * (turn != TURN) + ["--recipe", recipe] * (recipe != "shared")
     words += ["--data", f"pairs={pairs}"] if data else []
     progress = folder / "speed" / "progress.json"
     started = now()

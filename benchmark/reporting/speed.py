@@ -11,7 +11,7 @@ from benchmark.records.schema import Metric, Record
 from benchmark.records.store import find_records
 from benchmark.reporting.canvas import STYLE, new_canvases, save
 from benchmark.reporting.scaling_plot import write_scaling_plot
-from benchmark.reporting.tables import csv_text, escape
+from benchmark.reporting.tables import csv_text, escape, markdown_table, rich_table
 from common import PROJECT
 from common.errors import UserError
 from common.files import write_text
@@ -99,23 +99,13 @@ def studies(folder: Path, since: str = "") -> list[Table]:
 
 def show(folder: Path, since: str = "") -> None:
     """Print the tables of studies, and bring the files of all studies up to date."""
-    from rich.table import Table as Terminal
-    from rich.text import Text
-
-    from benchmark.running.console import say, stdout
+    from benchmark.running.console import say, say_notes, stdout
 
     write(folder)
     console = stdout()
     for table in studies(folder, since):
-        header, lines = layout(table)
-        shown = Terminal(title=title(table), title_justify="left")
-        for number, name in enumerate(header):
-            shown.add_column(Text(name), justify="right" if number else "left")
-        for line in lines:
-            shown.add_row(*map(Text, line))
-        console.print(shown)
-        for note in notes(table):
-            console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+        console.print(rich_table(title(table), *layout(table), names=1))
+        say_notes(notes(table), console)
     say(f"tables: {folder / 'tables'}\nplots:  {folder / 'plots'}", console)
 
 
@@ -239,9 +229,7 @@ def notes(table: Table) -> list[str]:
 
 def markdown(table: Table) -> str:
     """A study in GitHub's Markdown."""
-    header, lines = layout(table)
-    text = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
-    text.insert(1, "|" + " --- |" + " ---: |" * (len(header) - 1))
+    text = markdown_table(*layout(table), names=1)
     return "\n".join(
         [f"## {escape(title(table))}", "", *text, "", *(f"- {escape(note)}" for note in notes(table))]
     )

@@ -37,20 +37,36 @@ def write(results: Results) -> list[Path]:
 
 def terminal(results: Results) -> Table:
     """The summary as a rich table."""
-    header, lines = layout(results)
-    table = Table(title=f"Suite {results.suite}", title_justify="left")
+    return rich_table(f"Suite {results.suite}", *layout(results), names=2)
+
+
+def rich_table(title: str, header: list[str], lines: list[list[str]], names: int) -> Table:
+    """Cells as a table for the terminal.
+
+    Args:
+        title: above it.
+        header, lines: cells, as text.
+        names: how many columns from the left are no numbers.
+    """
+    table = Table(title=title, title_justify="left")
     for column, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if column < 2 else "right")
+        table.add_column(Text(name), justify="left" if column < names else "right")
     for line in lines:
         table.add_row(*(Text(cell) for cell in line))
     return table
 
 
+def markdown_table(header: list[str], lines: list[list[str]], names: int | None = None) -> list[str]:
+    """Cells as the lines of a table in GitHub's Markdown; `names` as in `rich_table`, default all."""
+    rows = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
+    left = len(header) if names is None else names
+    rows.insert(1, "|" + "|".join([" --- "] * left + [" ---: "] * (len(header) - left)) + "|")
+    return rows
+
+
 def markdown(results: Results) -> str:
     """The summary with its notes, in GitHub's Markdown."""
-    header, lines = layout(results)
-    rows = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
-    rows.insert(1, "|" + "|".join([" --- "] * 2 + [" ---: "] * (len(header) - 2)) + "|")
+    rows = markdown_table(*layout(results), names=2)
     notes = [f"- {escape(note)}" for note in results.all_notes()]
     return "\n".join([f"# Suite {escape(results.suite)}", "", *rows, "", *notes]).rstrip() + "\n"
 

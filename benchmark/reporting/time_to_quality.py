@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.reporting.results import Results
-from benchmark.reporting.tables import csv_text, escape
+from benchmark.reporting.tables import csv_text, escape, markdown_table
 from benchmark.reporting.trajectories import (
     COSTS,
     Trajectory,
@@ -210,8 +210,8 @@ def markdown(results: Results, found: dict[str, list[Trajectory]]) -> str:
     for task, ways in found.items():
         parts.append(f"## {escape(task)}, {escape(ways[0].metric)}")
         if len(ways) > 1:
-            parts.append(_table(*_ratio_lines(results, ways)))
-        parts.append(_table(*_quality_lines(ways)))
+            parts.append("\n".join(markdown_table(*_ratio_lines(results, ways))))
+        parts.append("\n".join(markdown_table(*_quality_lines(ways))))
     parts.append("\n".join(f"- {escape(note)}" for note in NOTES))
     return "\n\n".join(parts) + "\n"
 
@@ -267,12 +267,6 @@ def _cost_text(kind: str, status: str, cost: float | None) -> str:
         return status
     number = f"{cost:.2e}" if kind == "flops" else f"{cost:,.0f}"
     return f"at most {number}" if status == "at most" else number
-
-
-def _table(header: list[str], lines: list[list[str]]) -> str:
-    rows = ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in (header, *lines)]
-    rows.insert(1, "|" + " --- |" * len(header))
-    return "\n".join(rows)
 
 
 def _number(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,12 @@ def stdout() -> Console:
 def say(text: object, console: Console | None = None) -> None:
     """Print text as it is, on the console that results go to unless another is given."""
     (console or stdout()).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_notes(notes: Iterable[str], console: Console) -> None:
+    """Print the notes under a table, folded where a terminal is that narrow."""
+    for note in notes:
+        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 class Display:

@@ -86,9 +86,10 @@ def step_terms(work: Work, device: Device, devices: int = 1) -> Terms:
 
 def ring_seconds(piece: float, device: Device, devices: int) -> float:
     """Time until each device of a ring has passed on N - 1 pieces of so many bytes; none for one device."""
-    return (devices - 1) * (piece / device.neighbour_rate(devices)) + 2 * device.hop * (devices > 1) * _hops(
-        devices
-    )
+    if devices == 1:
+        return 0.0
+    sending = (devices - 1) * piece / device.neighbour_rate(devices)
+    return sending + 2 * device.hop * _hops(devices)
 
 
 def _hops(devices: int) -> int:
@@ -110,7 +111,7 @@ def largest_batch(count_batch: Count, device: Device) -> int:
         count_batch: counts the work of a batch.
         device: its memory.
     """
-    room = (1 - _SPARE) * device.memory
+    room = usable_memory(device)
 
     def fits(batch: int) -> bool:
         return count_batch(batch).memory <= room
@@ -124,6 +125,11 @@ def largest_batch(count_batch: Count, device: Device) -> int:
         middle = _crossing(count_batch, room, low, high)
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def usable_memory(device: Device) -> float:
+    """Bytes of a device's memory that are counted on."""
+    return (1 - _SPARE) * device.memory
 
 
 def _crossing(count_batch: Count, room: float, low: int, high: int) -> int:

@@ -79,48 +79,26 @@ class Device:
 
 
 _GPU = {"kind": "cuda", "per_node": 8}
+# NVIDIA A100 data sheet (SXM4): 312 TFLOP/s bf16, 19.5 float32, NVLink 600 GB/s both ways together;
+# 1,555 and 2,039 GB/s. A DGX A100 has one 200 Gb/s adapter per GPU.
+_A100 = _GPU | {
+    "flops": {"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12},
+    "link": 300e9,
+    "network": 25e9,
+}
+# NVIDIA H100 (SXM5) and H200 data sheets, dense rates; DGX: one 400 Gb/s adapter per GPU.
+_HOPPER = _GPU | {
+    "flops": {"bfloat16": 989.4e12, "float16": 989.4e12, "float32": 66.9e12},
+    "link": 450e9,
+    "network": 50e9,
+}
 DEVICES: dict[str, Device] = {
     device.name: device
     for device in (
-        # NVIDIA A100 data sheet (SXM4): 312 TFLOP/s bf16, 19.5 float32, NVLink 600 GB/s both ways together;
-        # 1,555 and 2,039 GB/s. A DGX A100 has one 200 Gb/s adapter per GPU.
-        Device(
-            "a100_40gb",
-            flops={"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12},
-            bandwidth=1.555e12,
-            memory=40 * 10**9,
-            link=300e9,
-            network=25e9,
-            **_GPU,
-        ),
-        Device(
-            "a100_80gb",
-            flops={"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12},
-            bandwidth=2.039e12,
-            memory=80 * 10**9,
-            link=300e9,
-            network=25e9,
-            **_GPU,
-        ),
-        # NVIDIA H100 (SXM5) and H200 data sheets, dense rates; DGX: one 400 Gb/s adapter per GPU.
-        Device(
-            "h100",
-            flops={"bfloat16": 989.4e12, "float16": 989.4e12, "float32": 66.9e12},
-            bandwidth=3.35e12,
-            memory=80 * 10**9,
-            link=450e9,
-            network=50e9,
-            **_GPU,
-        ),
-        Device(
-            "h200",
-            flops={"bfloat16": 989.4e12, "float16": 989.4e12, "float32": 66.9e12},
-            bandwidth=4.8e12,
-            memory=141 * 10**9,
-            link=450e9,
-            network=50e9,
-            **_GPU,
-        ),
+        Device("a100_40gb", bandwidth=1.555e12, memory=40 * 10**9, **_A100),
+        Device("a100_80gb", bandwidth=2.039e12, memory=80 * 10**9, **_A100),
+        Device("h100", bandwidth=3.35e12, memory=80 * 10**9, **_HOPPER),
+        Device("h200", bandwidth=4.8e12, memory=141 * 10**9, **_HOPPER),
     )
 }
 

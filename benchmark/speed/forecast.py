@@ -6,7 +6,15 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from benchmark.speed.cost_model import PROCESSES, Prediction, device_hours, largest_batch, predict, scaling
+from benchmark.speed.cost_model import (
+    PROCESSES,
+    Prediction,
+    device_hours,
+    largest_batch,
+    predict,
+    scaling,
+    usable_memory,
+)
 from benchmark.speed.counting import count
 from benchmark.speed.devices import Device
 from benchmark.speed.geometry import Geometry
@@ -87,7 +95,7 @@ def _trained(name: str, geometry: Geometry, device: Device, devices: int) -> Pre
     """An objective's training with its share of the global batch, or with as much of it as fits."""
     share = max(1, GLOBAL_BATCH // devices)
     found = predict(name, geometry, device, share, devices)
-    if found.memory <= 0.95 * device.memory:
+    if found.memory <= usable_memory(device):
         return found
     fitting = partial(count, name, geometry, precision="bf16", device=device.kind, processes=devices)
     most = largest_batch(lambda batch: fitting(batch_size=batch), device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from benchmark.speed.contenders import (
     recipe_of,
 )
 from benchmark.speed.energy import Meter
-from benchmark.speed.geometry import Geometry
+from benchmark.speed.geometry import Geometry, Published
 from benchmark.speed.measure import ROUNDS, TURN, Series, take_turns
 from benchmark.speed.memory import (
     fitting,
@@ -84,8 +85,12 @@ class Plan:
         self, name: str, device: torch.device, precision: str, batch_size: int
     ) -> tuple[Contender, ImageTextBatch]:
         """One of those that are measured, with a batch of noise: see `contender_of`."""
-        published = self.geometry.published.get(name) if self.as_published else None
+        published = self.published(name)
         return contender_of(name, self.geometry, device, precision, batch_size, published=published)
+
+    def published(self, name: str) -> Published | None:
+        """The recipe that a contender follows; None for the shared one."""
+        return self.geometry.published.get(name) if self.as_published else None
 
 
 @dataclass
@@ -276,9 +281,9 @@ def _real_pairs(plan: Plan, study: Study, device: torch.device, meter: Meter | N
         recipe = recipe.model_copy(update={"num_workers": workers, "shuffle_buffer": 1000})
         reading = objective_of(name).reads(plan.pairs, plan.geometry.objectives.get(name, {}))
         batches = iter(train_loader(recipe, reading, plan.pairs))
-        published = plan.geometry.published.get(name) if plan.as_published else None
-        contender = Training(name, recipe, reading, device, published)
-        loading = take_turns({name: lambda count, from_=batches: _drain(from_, count)}, 5, plan.turn / 3)
+        contender = Training(name, recipe, reading, device, plan.published(name))
+        load = {name: lambda count, from_=batches: deque(islice(from_, count), 0)}
+        loading = take_turns(load, 5, plan.turn / 3)
         study.found[name].loader = size / sorted(loading[name].seconds)[2]
         steps[name] = steps_of(contender, batches, device)
     for name, series in take_turns(steps, plan.rounds, plan.turn, report, "turns on real pairs").items():
@@ -315,7 +320,8 @@ def again(batch: ImageTextBatch, device: torch.device) -> Iterator[ImageTextBatc
 def counted(name: str, geometry: Geometry, size: int) -> dict[str, float]:
     """FLOPs per image of an objective's step (`pretraining.cost.flops_per_image`)."""
     reading = reading_of(name, geometry)
-    model = model_of(recipe_of(name, geometry, size), reading)
+    with torch.device("meta"):  # shapes are all that is counted
+        model = model_of(recipe_of(name, geometry, size), reading)
     return flops_per_image(model, reading, geometry.image_size, size)
 
 
@@ -336,12 +342,6 @@ def _phases(found: Found, training: Training, batch: ImageTextBatch, device: tor
         alone = apart.seconds()["backward"] / _PHASED
         found.communication = max(0.0, found.phases["backward"] - alone)
         found.phases["backward"] -= found.communication
-
-
-def _drain(batches: Iterable[ImageTextBatch], count: int) -> None:
-    source = iter(batches)
-    for _ in range(count):
-        next(source)
 
 
 def machine(device: torch.device) -> dict[str, Any]:

@@ -10,12 +10,9 @@ Published: GPU-hours of CatLIP relative to CLIP's, 0.36 (arXiv 2404.15653, figur
 as `published` below says; images per second are not published.
 """
 
+_base_ = ["_base_/paper.py"]
 architecture = "vit_huge_conv16"
-image_size = 224
-classes = 24_320
-objectives = dict(catlip=dict(), clip=dict())
 batch_size = 4
-samples = 200_000 * 65_536
 published = dict(
     catlip=dict(batch_size=256, devices=256, device="a100"),
 )

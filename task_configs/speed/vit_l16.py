@@ -9,12 +9,9 @@ Command:
 Published: none for this size; how CatLIP was dealt out to GPUs is known (`published` below).
 """
 
+_base_ = ["_base_/paper.py"]
 architecture = "vit_large_conv16"
-image_size = 224
-classes = 24_320
-objectives = dict(catlip=dict(), clip=dict())
 batch_size = 8
-samples = 200_000 * 65_536
 published = dict(
     catlip=dict(batch_size=512, devices=128, device="a100"),
 )

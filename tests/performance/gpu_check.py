@@ -32,7 +32,7 @@ import torch
 
 from common.errors import first_line
 from common.files import read_json, tail, write_json
-from common.machine import cores, processor, software
+from common.machine import cores
 from common.processes import end_with_parent
 
 ROOT = Path(__file__).parents[2]
@@ -71,15 +71,14 @@ def peak_flops(name: str) -> float | None:
 
 def machine(device: torch.device) -> dict[str, Any]:
     """What the figures depend on."""
-    facts = {**software(device), "processor": processor(), "cores": cores(), "peak_bf16_flops": None}
+    from benchmark.speed import study  # heavy: not for the process that starts the parts
+
+    facts = study.machine(device) | {"peak_bf16_flops": None}
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         facts |= {
             "peak_bf16_flops": peak_flops(properties.name),
-            "memory_bytes": properties.total_memory,
             "multiprocessors": properties.multi_processor_count,
-            "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
             "tf32": {  # PyTorch's defaults, which the suite leaves as they are
                 "convolutions": torch.backends.cudnn.allow_tf32,
                 "products": torch.backends.cuda.matmul.allow_tf32,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from torch import Tensor
 from benchmark.speed.contenders import contender_of, model_of, noise, reading_of, recipe_of
 from benchmark.speed.geometry import Geometry, load_geometry
 from benchmark.speed.measure import take_turns
+from benchmark.speed.memory import free
 from benchmark.speed.ratios import images_per_second, ratios
 from benchmark.speed.study import Plan, Study, again, counted, run, steps_of
 
@@ -84,7 +84,7 @@ def compiled(geometry: Geometry, device: torch.device, peak: float | None, note:
             },
         )
         del contender
-        _free()
+        free()
 
 
 def figures(study: Study, name: str, size: int, peak: float | None) -> dict[str, Any]:
@@ -115,12 +115,6 @@ def figures(study: Study, name: str, size: int, peak: float | None) -> dict[str,
 def mfu(rate: float, flops: dict[str, float] | None, peak: float | None) -> float | None:
     """Share of the device's peak that a training's arithmetic takes; None where one of them is not known."""
     return rate * flops["total"] / peak if flops and peak else None
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 @contextmanager
