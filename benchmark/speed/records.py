@@ -98,13 +98,8 @@ def write_study(
         measured = (found.same, found.largest, found.loaded)
         if not any(measured) and not found.flops:
             continue
-        folder = (
-            results
-            / SUITE
-            / slug(contender)
-            / slug(name)
-            / f"{slug('-'.join(map(str, axes.values())))}-seed0"
-        )
+        place = slug("-".join([*map(str, axes.values()), key]))
+        folder = results / SUITE / slug(contender) / slug(name) / f"{place}-seed0"
         metrics = _metrics(study, contender, size, reference, plan.geometry.samples)
         metrics |= _forecast(forecast, contender, reference)
         record = Record(

@@ -128,3 +128,13 @@ def test_one_objective_at_its_largest_batch_alone(miniature, tmp_path, capsys):
     assert found["catlip"].primary == "images_per_second_largest_batch" and found["catlip"].headline
     assert found["vit"].primary == "flops_per_image"
     assert "catlip's cost" in capsys.readouterr().out
+
+
+def test_a_study_of_something_else_leaves_earlier_ones_alone(miniature, tmp_path):
+    results = tmp_path / "results"
+    words = ["speed", "--geometry", str(miniature), "--batch", "4", "--rounds", "5", "--turn", "0.01"]
+    words += ["--processes", "1", "--results", str(results)]
+    assert main([*words, "--objectives", "catlip"]) == 0
+    assert main([*words, "--objectives", "clip"]) == 0
+    found = [list(table.records) for table in reporting.studies(results / "speed")]
+    assert found == [["vit", "catlip", "open_clip"], ["vit", "clip", "open_clip"]]
