@@ -13,12 +13,13 @@ from torchvision.transforms import v2
 
 from backbones.adapt import calibrate_norms, norms_without_statistics
 from backbones.vit import Preprocessing, ViT
-from benchmark.data.image_folder import ImageSplit, read_image
+from benchmark.data.images import ImageSplit
 from common.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from benchmark.tasks.base import TaskContext
     from common.progress import Report
 
 Feature = Literal["class_token", "patch_mean", "both"]
@@ -28,6 +29,32 @@ DOUBLED = 50_000_000
 """Numbers (images x width) up to which features on the CPU are float64, in which a solver gets further."""
 CALIBRATION_IMAGES, CALIBRATION_BATCH = 4096, 128
 """How many training images BatchNorm's statistics are taken from, and how many at a time."""
+
+
+class FrozenFeatures:
+    """What a cell's backbone makes of images, without being trained: all that such tasks ask of a backbone.
+
+    Args:
+        context: the cell.
+        train: the training images, from which BatchNorms without statistics (random weights) take them.
+        batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
+    """
+
+    def __init__(self, context: TaskContext, train: ImageSplit, batch_size: int, workers: int) -> None:
+        self._context = context
+        self._reading = (context.device, batch_size, workers)
+        self.vit = context.load_backbone().to(context.device)
+        calibrate(self.vit, train, workers, context.device)
+
+    def of(self, images: ImageSplit, stage: str, feature: Feature = "class_token") -> Tensor:
+        """Features [N, D] (2 D for ``both``) on the cell's device, in the order of the images; see `extract`.
+
+        Args:
+            stage: what the images are called in the report of progress, for instance ``train``.
+        """
+        return extract(
+            self.vit, images, feature, self._context.report, f"features of {stage}", *self._reading
+        )
 
 
 @torch.inference_mode()
@@ -143,7 +170,7 @@ class _Images:
 
     def __getitem__(self, index: int) -> tuple[Tensor | None, int, str | None]:
         try:
-            picture = read_image(self.images.root / self.images.paths[index])
+            picture = self.images.image(index)
         except UserError as error:
             return None, index, str(error)
         return self.transform(picture), index, None

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmark.data.base import DataCheck, DataLayout, counted, entries
+from benchmark.data.images import IMAGE_TYPES, ImageSplit
 from common.errors import UserError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-IMAGE_TYPES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 IMAGENET_1K = {"train": 1_281_167, "val": 50_000}
 JUDGING = ("val", "test")
 OPENED = 2_000
@@ -62,30 +57,6 @@ class ImageFolder(DataLayout):
         return DataCheck(f"{summary} ({opened} opened)", tuple(warnings))
 
 
-@dataclass(frozen=True)
-class ImageSplit:
-    """The images of one split.
-
-    Attributes:
-        root: the data set's folder, which `paths` are relative to.
-        paths: one per image, sorted by class and name.
-        labels: [N] int64, index into `classes`.
-        classes: class names, sorted; those of the training split.
-    """
-
-    root: Path
-    paths: list[str]
-    labels: np.ndarray
-    classes: list[str]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def subset(self, indices: np.ndarray) -> ImageSplit:
-        """The images with these indices."""
-        return ImageSplit(self.root, [self.paths[i] for i in indices], self.labels[indices], self.classes)
-
-
 def read_split(root: Path, split: str, classes: list[str] | None = None) -> ImageSplit:
     """List the images of a split.
 
@@ -128,48 +99,11 @@ def read_split(root: Path, split: str, classes: list[str] | None = None) -> Imag
     return ImageSplit(Path(root), paths, np.asarray(labels, dtype=np.int64), list(known))
 
 
-def hold_out(images: ImageSplit, fraction: float, seed: int) -> tuple[ImageSplit, ImageSplit]:
-    """Split off a share of every class, drawn by `seed`: (the rest, the share).
-
-    Raises:
-        UserError: a class is too small to give and keep at least one image.
-    """
-    generator = np.random.default_rng(seed)
-    held = []
-    for label, name in enumerate(images.classes):
-        members = np.flatnonzero(images.labels == label)
-        if len(members) < 2:
-            raise UserError(
-                f"class {name!r} has one training image only: holding out needs at least two a class"
-            )
-        count = min(max(1, round(fraction * len(members))), len(members) - 1)
-        held.append(generator.choice(members, count, replace=False))
-    chosen = np.zeros(len(images), dtype=bool)
-    chosen[np.concatenate(held)] = True
-    return images.subset(np.flatnonzero(~chosen)), images.subset(np.flatnonzero(chosen))
-
-
-def read_image(path: Path) -> Image:
-    """A picture as RGB.
-
-    Raises:
-        UserError: it cannot be read; the message names it.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is no readable image ({reason}): replace or remove it") from None
-
-
 def _open_some(images: ImageSplit) -> int:
     """Open evenly chosen pictures, and say how many."""
     chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), OPENED)).round().astype(int))
     with ThreadPoolExecutor() as pool:
-        for _ in pool.map(lambda index: read_image(images.root / images.paths[index]).size, chosen):
+        for _ in pool.map(lambda index: images.image(index).size, chosen):
             pass
     return len(chosen)
 

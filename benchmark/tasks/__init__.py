@@ -49,9 +49,15 @@ RUNNER_AXES = {
     "frozen_stages": "model.backbone.frozen_stages",
 }
 
+SPLIT_AXES = {"fraction": "task.fraction", "draw": "task.draw"}
+"""Axes of whatever reads its images by `benchmark.tasks.splits`."""
+
 TASKS = {
     "linear_probe": TaskType(
-        "benchmark.tasks.linear_probe:LinearProbe", 3, axes={"feature": "task.feature"}, layout="image_folder"
+        "benchmark.tasks.linear_probe:LinearProbe",
+        3,
+        axes={"feature": "task.feature", **SPLIT_AXES},
+        layout="image_folder",
     ),
     "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES, "coco", True),
     "segmentation": TaskType(

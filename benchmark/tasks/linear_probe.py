@@ -8,21 +8,18 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from benchmark import features
-from benchmark.data.image_folder import ImageSplit, hold_out, read_split
+from benchmark.data.images import ImageSplit
 from benchmark.heads import logistic
 from benchmark.metrics import accuracy
 from benchmark.tasks.base import Outcome, Task, TaskContext
-from common.settings import Settings
+from benchmark.tasks.splits import SplitSettings, read_splits
 
 
-class ProbeSettings(Settings):
+class ProbeSettings(SplitSettings):
     """What a task config may say under ``task``.
 
     Attributes:
         feature: ``class_token``, ``patch_mean`` (mean of the patch tokens) or ``both`` side by side.
-        train, val, test: names of the splits. With ``val=None`` a share of the training split, drawn by the
-            seed, takes its place and is not trained on.
-        hold_out: that share.
         l2: (smallest, largest, count) of the strengths tried, evenly spaced in their logarithm. The loss is
             mean cross-entropy + l2 / 2 · ||weight||² on features standardised by the training images.
         units: what was sampled independently, which the intervals are over: ``images``, or ``classes`` where
@@ -31,24 +28,16 @@ class ProbeSettings(Settings):
     """
 
     feature: features.Feature = "class_token"
-    train: str = "train"
-    val: str | None = "val"
-    test: str = "test"
-    hold_out: float = 0.1
     l2: tuple[float, float, int] = (1e-6, 1e1, 15)
     units: accuracy.Units = "images"
     encode_batch_size: int = Field(256, ge=1)
     workers: int = Field(2, ge=0)
 
     @model_validator(mode="after")
-    def _possible(self) -> ProbeSettings:
+    def _grid(self) -> ProbeSettings:
         low, high, count = self.l2
         if not (0 < low <= high and count >= 1):
             raise ValueError(f"l2={self.l2}: give (smallest > 0, largest, count)")
-        if self.val is None and not 0 < self.hold_out < 1:
-            raise ValueError(f"hold_out={self.hold_out}: give a share between 0 and 1")
-        if self.test in (self.train, self.val):
-            raise ValueError(f"split {self.test!r} cannot both choose and judge")
         return self
 
     def strengths(self) -> list[float]:
@@ -63,13 +52,10 @@ class LinearProbe(Task):
     def run(self, context: TaskContext) -> Outcome:
         settings = context.checked(ProbeSettings)
         train, val, test = read_splits(context, settings)
-        vit = context.load_backbone().to(context.device)
-        features.calibrate(vit, train, settings.workers, context.device)
+        frozen = features.FrozenFeatures(context, train, settings.encode_batch_size, settings.workers)
 
         def encode(images: ImageSplit, name: str) -> Tensor:
-            reading = (context.device, settings.encode_batch_size, settings.workers)
-            stage = f"features of {name}"
-            return features.extract(vit, images, settings.feature, context.report, stage, *reading)
+            return frozen.of(images, name, settings.feature)
 
         train_features, val_features = encode(train, "train"), encode(val, "val")
         scale = logistic.Standardiser(train_features)
@@ -93,21 +79,11 @@ class LinearProbe(Task):
                 "classes": len(train.classes),
                 "feature": settings.feature,
                 "feature_width": train_features.shape[1],
-                "image_size": vit.preprocessing.size,
+                "image_size": frozen.vit.preprocessing.size,
             },
             notes=_notes(chosen),
             images=len(train) + len(val) + len(test),
         )
-
-
-def read_splits(context: TaskContext, settings: ProbeSettings) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
-    """Training, validation and test images."""
-    train = read_split(context.data, settings.train)
-    test = read_split(context.data, settings.test, train.classes)
-    if settings.val is not None:
-        return train, read_split(context.data, settings.val, train.classes), test
-    train, val = hold_out(train, settings.hold_out, context.seed)
-    return train, val, test
 
 
 def _notes(chosen: logistic.Choice) -> list[str]:

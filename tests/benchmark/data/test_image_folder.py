@@ -7,7 +7,9 @@ import pytest
 from image_data import draw_images
 from PIL import Image
 
-from benchmark.data.image_folder import ImageFolder, hold_out, read_image, read_split
+from benchmark.data.image_folder import ImageFolder, read_split
+from benchmark.data.images import read_image
+from benchmark.data.subsets import hold_out
 from common.errors import UserError
 
 
