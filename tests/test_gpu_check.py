@@ -69,7 +69,7 @@ def test_steps_are_measured_with_compiled_blocks(one_thread, noted, monkeypatch)
     monkeypatch.setattr(train, "compile_blocks", compiled.append)  # what it does has tests of its own
     gpu_steps.compiled(gpu_steps.MINIATURE, CPU, 1e12, note)
     assert len(compiled) == 2
-    assert all(found[name]["batch_size"] == 16 and found[name]["mfu"] > 0 for name in ("catlip", "clip"))
+    assert all(found[name]["batch_size"] == 12 and found[name]["mfu"] > 0 for name in ("catlip", "clip"))
 
 
 def test_nothing_is_made_up_where_the_peak_is_unknown():

@@ -68,7 +68,7 @@ def speed(geometry: Geometry, device: torch.device, peak: float | None, note: No
 def compiled(geometry: Geometry, device: torch.device, peak: float | None, note: Note) -> None:
     """How fast objectives train in bf16 with their blocks compiled; arguments as `speed` has them."""
     plan = plan_of(geometry, device)
-    size = 4 * plan.batch_size
+    size = 3 * plan.batch_size  # near the largest at which CLIP fits 80 GB
     for name in plan.objectives:
         contender, batch = contender_of(name, geometry, device, plan.precision, size, compile=True)
         flops = counted(name, geometry, 8)
