@@ -49,8 +49,13 @@ RUNNER_AXES = {
     "frozen_stages": "model.backbone.frozen_stages",
 }
 
+INIT_AXES = {"init": "task.init", "alpha": "task.alpha", "init_bias": "task.init_bias"}
+"""Axes of whatever has a class layer that Transfer Init can start (`benchmark.tasks.initial`)."""
+
 SPLIT_AXES = {"fraction": "task.fraction", "draw": "task.draw"}
 """Axes of whatever reads its images by `benchmark.tasks.splits`."""
+
+DENSE_AXES = {**RUNNER_AXES, **INIT_AXES}
 
 TASKS = {
     "linear_probe": TaskType(
@@ -59,9 +64,9 @@ TASKS = {
         axes={"feature": "task.feature", **SPLIT_AXES},
         layout="image_folder",
     ),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, RUNNER_AXES, "coco", True),
+    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, DENSE_AXES, "coco", True),
     "segmentation": TaskType(
-        "benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, RUNNER_AXES, "ade20k", True
+        "benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, DENSE_AXES, "ade20k", True
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,24 +13,33 @@ from benchmark.data import coco
 from benchmark.metrics import coco_ap
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
+from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
 from common.errors import UserError
 from common.training import group
 
 RESULTS = "detections.{kind}.json"
+CLASS_LAYER = "roi_head.bbox_head.fc_cls"
+"""Of Mask R-CNN; its last row is the background's."""
+
+
+class DetectionSettings(openmmlab_runner.RunnerSettings, InitSettings):
+    """What a task config may say under ``task``: how it is trained, and how the box classifier starts."""
 
 
 class Detection(Task):
     """Mask R-CNN or another MMDetection model on the cell's backbone.
 
     Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder.
-    Settings: `openmmlab_runner.RunnerSettings`.
+    Settings: `DetectionSettings`.
     """
 
     def run(self, context: TaskContext) -> Outcome | None:
-        settings = context.checked(openmmlab_runner.RunnerSettings)
+        settings = context.checked(DetectionSettings)
         cfg = openmmlab_runner.runner_config(context, settings)
         truth = fill_in(cfg, context)
-        runner = openmmlab_runner.train(cfg, context.report)
+        initial = initial_of(context, settings, coco.class_names(truth))
+        start = initial and partial(start_rows_of, path=CLASS_LAYER, initial=initial, seed=context.seed)
+        runner = openmmlab_runner.train(cfg, context.report, start)
         runner.test()
         if not group.is_first():
             return None
@@ -49,6 +59,7 @@ class Detection(Task):
             per_image=_joined(tables, truth),
             details={
                 **openmmlab_runner.scale(runner),
+                **({"transfer_init": initial.report} if initial else {}),
                 "categories": len(runner.test_dataloader.dataset.metainfo["classes"]),
             },
         )

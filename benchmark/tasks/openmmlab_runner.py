@@ -15,6 +15,7 @@ from pydantic import Field
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
 from backbones.precision import Bf16OptimWrapper
 from benchmark.tasks.base import TaskContext
+from benchmark.tasks.initial import StartHook
 from common.errors import UserError
 from common.files import replacing
 from common.progress import Report
@@ -78,8 +79,15 @@ def datasets(cfg: Config) -> Iterator[Any]:
         yield dataset
 
 
-def train(cfg: Config, report: Report) -> ResumableRunner:
+def train(
+    cfg: Config, report: Report, start: Callable[[torch.nn.Module], None] | None = None
+) -> ResumableRunner:
     """Train, from the last checkpoint if an earlier attempt left one, and return the runner, ready to test.
+
+    Args:
+        cfg: see `runner_config`.
+        report: told how far it is.
+        start: is given the model before the first step of a training that does not resume.
 
     Raises:
         FloatingPointError: a loss is not finite; the message says at which iteration. The checkpoints are
@@ -89,6 +97,8 @@ def train(cfg: Config, report: Report) -> ResumableRunner:
     cost = CostHook()
     for hook in (cost, WaitHook(cost), ProgressHook(report, cost, cfg.batch_per_step)):
         runner.register_hook(hook)
+    if start is not None:
+        runner.register_hook(StartHook(start))
     try:
         runner.train()
     except FloatingPointError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from benchmark.data import ade20k
 from benchmark.metrics import iou
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
+from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
 from common.errors import UserError
 from common.names import suggest
 from common.training import group
+from pretraining.labels.label_lists import read_labels
 
 COUNTS = "pixel_counts.npz"
+CLASS_LAYER = "decode_head.conv_seg"
+"""The last convolution of any head of MMSegmentation."""
 
 
-class SegmentationSettings(openmmlab_runner.RunnerSettings):
-    """What a task config may say under ``task``.
+class SegmentationSettings(openmmlab_runner.RunnerSettings, InitSettings):
+    """What a task config may say under ``task``, beside how it is trained and how its class layer starts.
 
     Attributes:
         headline: first metric of the tables: ``mIoU``, or ``mIoU_things`` or ``mIoU_stuff`` where the data
@@ -46,7 +51,9 @@ class Segmentation(Task):
         classes = fill_in(cfg, context)
         kinds = ade20k.class_kinds(context.data)
         shown = headlines(settings.headline, kinds)
-        runner = openmmlab_runner.train(cfg, context.report)
+        initial = initial_of(context, settings, classes or read_labels("ade20k"))
+        start = initial and partial(start_rows_of, path=CLASS_LAYER, initial=initial, seed=context.seed)
+        runner = openmmlab_runner.train(cfg, context.report, start)
         runner.test()
         if not group.is_first():
             return None
@@ -66,6 +73,7 @@ class Segmentation(Task):
             per_image=iou.per_image(counts),
             details={
                 **openmmlab_runner.scale(runner),
+                **({"transfer_init": initial.report} if initial else {}),
                 "class_iou": {
                     name: round(100 * float(value), 3)
                     for name, value in zip(names, iou.class_iou(counts), strict=True)
