@@ -65,11 +65,14 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
         written: what the files show, where that is more than the terminal does.
     """
     from benchmark import reporting
-    from benchmark.reporting import tables, time_to_quality
+    from benchmark.reporting import efficiency, tables, time_to_quality
+    from benchmark.reporting.notes import notes_of
     from benchmark.running.console import say, say_notes, stdout
 
     reporting.update(written or results, force)
     console = stdout()
     console.print(tables.terminal(results))
-    say_notes(time_to_quality.sentences(results) + results.all_notes(), console)
+    for table in efficiency.terminal(results):
+        console.print(table)
+    say_notes(time_to_quality.sentences(results) + efficiency.sentences(results) + notes_of(results), console)
     say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)

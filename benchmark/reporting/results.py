@@ -22,6 +22,8 @@ COSTS = (
 """What is told of a pre-training's cost: fields of `backbones.card.TrainingCost`."""
 
 NO_SPREAD = Spread(None)
+SHARE = "fraction"
+"""The axis of the share of the training data that is used."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Row:
         name: the backbone's, in the suite.
         backbone: what `backbones.load_backbone` understands.
         task: the task and its point on the task's axes, as `benchmark.suites.cell.task_label` writes them.
+        task_name: the task alone.
         axes: that point.
         seed, pretraining_seed: of this repetition.
         folder: where its record is, or would be.
@@ -43,6 +46,7 @@ class Row:
     name: str
     backbone: str
     task: str
+    task_name: str
     axes: dict[str, Any]
     seed: int
     pretraining_seed: int | None
@@ -105,6 +109,8 @@ class Results:
     Attributes:
         rows: cells of finished backbones.
         points: cells of backbones on their way, which the curves alone show (`reporting.trajectories`).
+        shares: cells that were given a share of the training data, which the tables and plots of
+            data-efficiency alone show (`reporting.efficiency`).
     """
 
     suite: str
@@ -112,12 +118,18 @@ class Results:
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
     points: list[Row] = field(default_factory=list)
+    shares: list[Row] = field(default_factory=list)
+
+    @property
+    def all_rows(self) -> list[Row]:
+        """Every cell, wherever it is shown."""
+        return self.rows + self.points + self.shares
 
     @property
     def backbones(self) -> dict[str, str]:
         """Name -> backbone (of the first seed), in the suite's order."""
         found: dict[str, str] = {}
-        for row in self.rows:
+        for row in self.rows + self.shares:
             found.setdefault(row.name, row.backbone)
         return found
 
@@ -127,11 +139,11 @@ class Results:
 
     @property
     def failed(self) -> int:
-        return sum(row.status != "done" for row in self.rows + self.points)
+        return sum(row.status != "done" for row in self.all_rows)
 
     def card(self, name: str) -> Card:
         """What a backbone says of itself (`backbones.catalog.describe`), as its latest record noted it."""
-        described = [row.record for row in self.rows if row.name == name and row.record]
+        described = [row.record for row in self.rows + self.shares if row.name == name and row.record]
         for record in sorted(described, key=lambda record: record.finished, reverse=True):
             if record.backbone.description:
                 return Card.from_record(record.backbone.description)
@@ -174,54 +186,6 @@ class Results:
             error=error,
         )
 
-    def all_notes(self) -> list[str]:
-        """Notes under the tables, each once."""
-        notes = list(self.notes)
-        for row in self.rows + self.points:
-            if row.status == "done" and row.pretraining_samples is None:
-                notes += row.record.notes
-            elif row.status == "failed":
-                notes.append(
-                    f"{row.name} on {row.task}, {row.repetition}, failed: {_first_line(row.record.error)}"
-                )
-        notes += [note for task in self.tasks if (note := self._truth_note(task))]
-        notes += self._seed_notes() + self._cost_notes()
-        return list(dict.fromkeys(notes))
-
-    def _seed_notes(self) -> list[str]:
-        """What one seed cannot tell, and what is shown of several."""
-        seeds = {self.score(name, task).seeds for name in self.backbones for task in self.tasks} - {0}
-        notes = []
-        if 1 in seeds:
-            notes.append(
-                "1 seed: these figures come from one run each. Their intervals say how far the test set "
-                "limits them, nothing of other seeds of pre-training and transfer, so that no order of "
-                "backbones is a finding yet: repeat with --seeds 3 or more."
-            )
-        if seeds - {1}:
-            notes.append(
-                "Several seeds: figures are means, ± is the standard deviation over seeds of pre-training "
-                "and transfer; the intervals are the means of the runs' intervals and say how far the test "
-                "set limits these runs, nothing of other seeds. Differences between backbones are not tested."
-            )
-        return notes
-
-    def _cost_notes(self) -> list[str]:
-        costs = {name: self.cost(name) for name in self.backbones}
-        if not any(cost["seconds"] for cost in costs.values()):
-            return []
-        notes = [
-            "Pre-training was not timed in turns: wall seconds depend on what else the machine did and are "
-            "no speed-up. Samples and FLOPs are the same on every machine."
-        ]
-        for name, cost in costs.items():
-            if (seconds := cost["labelling_seconds"]) is not None:
-                notes.append(
-                    f"{name}: mining the labels of the training captions took {seconds:,.1f} s of one core, "
-                    "once for all trainings on them; it is part of the CPU seconds, not of the wall seconds."
-                )
-        return notes
-
     def cost(self, name: str) -> dict[str, float | None]:
         """What a backbone's pre-training cost, mean over its seeds; None for what is not known.
 
@@ -241,33 +205,6 @@ class Results:
             found[key] = sum(values) / len(values) if values else None
         return found
 
-    def _truth_note(self, task: str) -> str | None:
-        """Which truth the intervals of a task are for, and how far off its figures are from it on average."""
-        truths, biases, reached = [], [], []
-        for _, measure, _ in (column for column in self.columns() if column.task == task and column.metric):
-            metrics = [self.score(name, task, measure).metric for name in self.backbones]
-            truths += [metric.truth for metric in metrics if metric and metric.truth]
-            reached += [metric.coverage for metric in metrics if metric and metric.coverage is not None]
-            found = [metric.bias for metric in metrics if metric and metric.bias is not None]
-            if found:
-                extent = dict.fromkeys(f"{bias:+.1f}" for bias in (min(found), max(found)))
-                biases.append(f"{measure} {' to '.join(extent)}")
-        if not truths:
-            return None
-        note = (
-            f"{task}: 95 % intervals are for the {' or '.join(dict.fromkeys(truths))} that the test set is a "
-            "sample of"
-        )
-        if biases:
-            note += (
-                ", not for test sets of this size. The figures are the plain ones of the literature; their "
-                f"estimated bias, which the intervals are freed of, is {', '.join(biases)}"
-            )
-        if reached:
-            extent = dict.fromkeys(f"{share:.0f}" for share in (min(reached), max(reached)))
-            note += f". In simulated worlds such intervals held the truth in {' to '.join(extent)} %"
-        return f"{note}."
-
     def content(self) -> list[Any]:
         """Everything that is shown, as JSON can hold it."""
         rows = [
@@ -280,7 +217,7 @@ class Results:
                 row.status,
                 row.record and row.record.model_dump_json(),
             ]
-            for row in self.rows + self.points
+            for row in self.all_rows
         ]
         return [self.suite, rows, self.notes]
 
@@ -319,6 +256,7 @@ def of_folder(folder: Path) -> Results:
                 name=record.backbone.name,
                 backbone=record.backbone.spec,
                 task=task_label(record.task.name, record.task.axes),
+                task_name=record.task.name,
                 axes=record.task.axes,
                 seed=record.seed,
                 pretraining_seed=record.pretraining_seed,
@@ -343,6 +281,7 @@ def _row_of_cell(cell: Cell, record: Record | None) -> Row:
         name=cell.name,
         backbone=cell.backbone,
         task=cell.task.label,
+        task_name=cell.task.name,
         axes=cell.task.axes,
         seed=cell.seed,
         pretraining_seed=cell.pretraining_seed,
@@ -354,17 +293,18 @@ def _row_of_cell(cell: Cell, record: Record | None) -> Row:
 
 
 def _results(suite: str, folder: Path, rows: list[Row]) -> Results:
-    """The results of all rows, those on the way apart."""
-    ends = [row for row in rows if row.pretraining_samples is None]
-    points = [row for row in rows if row.pretraining_samples is not None]
-    return _without_mixing(Results(suite, folder, ends, points=points))
+    """The results of all rows, those on the way and those of a share of the data apart."""
+    ends, points, shares = [], [], []
+    for row in rows:
+        kind = points if row.pretraining_samples is not None else shares if SHARE in row.axes else ends
+        kind.append(row)
+    return _without_mixing(Results(suite, folder, ends, points=points, shares=shares))
 
 
 def _without_mixing(results: Results) -> Results:
     """Mark records outdated that may not stand in one column with the newest ones of their task."""
-    for task in results.tasks:
-        rows = results.rows + results.points
-        done = [row for row in rows if row.task == task and row.status == "done"]
+    for task in dict.fromkeys(row.task for row in results.all_rows):
+        done = [row for row in results.all_rows if row.task == task and row.status == "done"]
         if not done:
             continue
         newest = max(done, key=lambda row: (row.record.task.protocol, row.record.finished))
@@ -394,7 +334,3 @@ def _mean(metrics: list[Metric]) -> Metric:
             for name in ("value", "low", "high", "bias", "coverage")
         }
     )
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "unknown error").strip().splitlines()[0]

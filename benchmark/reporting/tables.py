@@ -13,6 +13,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.reporting.notes import notes_of
 from benchmark.reporting.results import Results, Row, Score, seeds_text
 from common.files import write_text
 
@@ -37,7 +38,7 @@ def write(results: Results) -> list[Path]:
 
 def terminal(results: Results) -> Table:
     """The summary as a rich table."""
-    return rich_table(f"Suite {results.suite}", *layout(results), names=2)
+    return rich_table(f"Suite {results.suite}", *layout(results))
 
 
 def rich_table(title: str, header: list[str], lines: list[list[str]], names: int) -> Table:
@@ -66,8 +67,8 @@ def markdown_table(header: list[str], lines: list[list[str]], names: int | None 
 
 def markdown(results: Results) -> str:
     """The summary with its notes, in GitHub's Markdown."""
-    rows = markdown_table(*layout(results), names=2)
-    notes = [f"- {escape(note)}" for note in results.all_notes()]
+    rows = markdown_table(*layout(results))
+    notes = [f"- {escape(note)}" for note in notes_of(results)]
     return "\n".join([f"# Suite {escape(results.suite)}", "", *rows, "", *notes]).rstrip() + "\n"
 
 
@@ -107,9 +108,10 @@ def cells_csv(results: Results) -> str:
     Axes have a column each, where there are any, and so has what is known of costs.
     """
     lines = []
-    axes = dict.fromkeys(axis for row in results.rows for axis in row.axes)
-    known = [name for name in _COST if any(_cost(row, name) is not None for row in results.rows)]
-    for row in results.rows:
+    rows = results.rows + results.shares
+    axes = dict.fromkeys(axis for row in rows for axis in row.axes)
+    known = [name for name in _COST if any(_cost(row, name) is not None for row in rows)]
+    for row in rows:
         record = row.record
         base = {
             "backbone": row.name,
@@ -168,36 +170,40 @@ def _cost(row: Row, name: str) -> float | None:
     return getattr(row.record.cost, name) if row.record and row.record.cost else None
 
 
-def layout(results: Results) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of the summary, as text."""
-    header, columns = ["backbone", "objective"], []
+def layout(results: Results) -> tuple[list[str], list[list[str]], int]:
+    """Header and lines of the summary, as text, and how many columns from the left are no numbers.
+
+    A line per backbone; where there is more to tell of each than there are backbones, a column per backbone.
+    """
+    names = list(results.backbones)
+    told = {"objective": [results.card(name).objective or "–" for name in names]}
     for task, metric, key in results.columns():
-        scores = {name: results.score(name, task, metric) for name in results.backbones}
-        shows_choice = key == task and any(score.chosen for score in scores.values())
-        columns.append((scores, shows_choice))
-        header += [_column_name(task, scores), "chosen"][: 1 + shows_choice]
-    header += [f"pre-training {name}" for name in ("samples", "FLOPs", "CPU s", "wall s", "memory")]
-    lines = []
-    for name in results.backbones:
-        line = [name, results.card(name).objective or "–"]
-        for scores, shows_choice in columns:
-            score = scores[name]
-            line += [score_text(score), chosen_text(score.chosen) or "–"][: 1 + shows_choice]
-        cost = results.cost(name)
-        line += [
-            _number(cost["samples"], ",.0f"),
-            _number(cost["flops"], ".2e"),
-            _number(cost["cpu_seconds"], ",.0f"),
-            _number(cost["seconds"], ",.0f"),
-            _number(cost["peak_memory_bytes"], ".1f", 2**30, " GiB"),
-        ]
-        lines.append(line)
-    return header, lines
+        scores = [results.score(name, task, metric) for name in names]
+        told[_column_name(task, scores)] = list(map(score_text, scores))
+        if key == task and any(score.chosen for score in scores):
+            told[f"{task} chosen"] = [chosen_text(score.chosen) or "–" for score in scores]
+    costs = [results.cost(name) for name in names]
+    for what, key, *form in _PRETRAINING:
+        told[f"pre-training {what}"] = [_number(cost[key], *form) for cost in costs]
+    if len(told) > len(names):
+        return ["backbone", *names], [[what, *cells] for what, cells in told.items()], 1
+    lines = [[name, *cells] for name, *cells in zip(names, *told.values(), strict=True)]
+    return ["backbone", *told], lines, 2
 
 
-def _column_name(task: str, scores: dict[str, Score]) -> str:
+_PRETRAINING = (
+    ("samples", "samples", ",.0f"),
+    ("FLOPs", "flops", ".2e"),
+    ("CPU s", "cpu_seconds", ",.0f"),
+    ("wall s", "seconds", ",.0f"),
+    ("memory", "peak_memory_bytes", ".1f", 2**30, " GiB"),
+)
+"""What is told of a pre-training's cost: in words, a key of `Results.cost`, how it is written."""
+
+
+def _column_name(task: str, scores: list[Score]) -> str:
     """What a column shows, of how many seeds."""
-    done = [score for score in scores.values() if score.metric]
+    done = [score for score in scores if score.metric]
     if not done:
         return task
     name = " ".join(filter(None, (task, done[0].name, done[0].unit, "[95 %]")))

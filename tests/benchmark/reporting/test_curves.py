@@ -10,6 +10,7 @@ from benchmark import reporting
 from benchmark.records.schema import BackboneInfo, Cost, DataInfo, Metric, Record, TaskInfo
 from benchmark.records.store import write_record
 from benchmark.reporting import curves, plots, tables, time_to_quality
+from benchmark.reporting.notes import notes_of
 from benchmark.reporting.results import of_folder
 from benchmark.reporting.trajectories import comparisons, kinds, trajectories
 
@@ -183,7 +184,7 @@ def test_one_point_alone_is_no_curve(results_of):
         *ends, record("clip", 10, 10.0, status="failed", error="it broke", primary=None, metrics={})
     )
     assert trajectories(results) == {} and results.failed == 1
-    assert any("clip on probe, after 10 samples, seed 0, failed: it broke" in n for n in results.all_notes())
+    assert any("clip on probe, after 10 samples, seed 0, failed: it broke" in n for n in notes_of(results))
     reporting.update(results)
     assert not list(results.folder.glob("*/*curve*")) and not list(results.folder.glob("tables/*quality*"))
 

@@ -20,6 +20,21 @@ from common.digest import digest
 
 FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "finished_suite"
 RECORDS = list(find_records(FIXTURE))
+SUITE = """
+data = dict(demo_classification="c", demo_coco="d", demo_ade20k="s", pairs="p")
+pretraining = dict(clip="pretraining/demo_clip.py", catlip="pretraining/demo_catlip.py")
+backbones = dict(
+    random="random:vit_mini_conv16",
+    clip="run:{suite}/pretrain/clip",
+    catlip="run:{suite}/pretrain/catlip",
+)
+tasks = [
+    "classification/demo_linear_probe.py",
+    "detection/demo_mask_rcnn.py",
+    "segmentation/demo_deeplabv3.py",
+]
+"""
+"""The demo as it was then."""
 RESULTS = "/home/somebody/catlip/results"  # the folder it was run in
 
 
@@ -51,7 +66,8 @@ def test_random_weights_are_told_apart_as_they_were():
 
 def test_the_tables_are_the_same_to_the_byte(tmp_path):
     shutil.copytree(FIXTURE, tmp_path / "demo", ignore=shutil.ignore_patterns("tables"))
-    written = tables.write(of_suite(load_suite("demo", tmp_path)))
+    (tmp_path / "demo.py").write_text(SUITE, encoding="utf-8")
+    written = tables.write(of_suite(load_suite(str(tmp_path / "demo.py"), tmp_path)))
     assert {path.name for path in written} == {path.name for path in (FIXTURE / "tables").iterdir()}
     for path in written:
         expected = (FIXTURE / "tables" / path.name).read_text(encoding="utf-8")
