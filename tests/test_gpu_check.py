@@ -190,7 +190,7 @@ def test_a_part_that_fails_leaves_the_others_alone(tmp_path, monkeypatch, capsys
     written = read_json(out)
     assert written["failed"] == ["float32"] and list(written["parts"]) == list(gpu_check.BUDGETS)
     assert written["command"].startswith("python tests/performance/gpu_check.py")
-    assert "6 of 7 parts" in capsys.readouterr().out
+    assert "7 of 8 parts" in capsys.readouterr().out
     assert gpu_check.main([str(out), "--device", "cpu", "--only", "smoke", "speed"]) == 0
 
 
@@ -256,3 +256,12 @@ def test_without_a_gpu_one_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert gpu_check.main([str(tmp_path / "out.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_probe_is_measured(one_thread, noted):
+    import gpu_probe
+
+    found, note = noted
+    gpu_probe.probe(True, CPU, note)
+    assert found["images"] == 2000 and found["passes"] >= 45 and 0 <= found["largest_excess"] < 1e-2
+    assert found["val_top1"] > 20 and found["streamed_peak_memory_bytes"] == [None, None]

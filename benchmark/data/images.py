@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from common.digest import digest
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ class ImageSplit:
             UserError: it cannot be read; the message names it.
         """
         return read_image(self.root / self.paths[index])
+
+    def state(self) -> str:
+        """Digest of names, sizes and times of change of the pictures: another as soon as one was touched."""
+        found = []
+        for path in self.paths:
+            status = (self.root / path).stat()
+            found.append([path, status.st_size, status.st_mtime_ns])
+        return digest(found)
 
     def subset(self, indices: np.ndarray) -> ImageSplit:
         """The images with these indices."""

@@ -14,6 +14,9 @@ from benchmark.heads.penalty_path import VERY_GOOD, LinearClassifier, Path, Rows
 if TYPE_CHECKING:
     from common.progress import Report
 
+ROUGH = 1e-2
+"""How near to the minimum stronger penalties are solved on the way to the one that is asked for."""
+
 
 def fit(
     features: Tensor,
@@ -40,6 +43,10 @@ def fit(
         FloatingPointError: the loss is not finite.
     """
     path = Path(Rows(features, labels.to(features.device), classes), prior)
+    if start is None:  # a weak penalty is nearer to a stronger one's solution than to nothing
+        stronger = [l2 * 10**power for power in range(9, 0, -1) if l2 * 10**power <= 1]
+        for strength in stronger:
+            path.solve(strength, ROUGH)
     return path.solve(l2, good_enough, start)
 
 

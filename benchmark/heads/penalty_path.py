@@ -31,9 +31,12 @@ WORTH_THREADS = 50_000_000
 LOOKED_AT = 4096
 """Rows that the metric is made from, or four per class if that is more."""
 MEMORY, BACKTRACKS = 10, 25
-GOOD_ENOUGH, VERY_GOOD = 1e-5, 1e-7
+GOOD_ENOUGH, VERY_GOOD = 1e-5, 1e-6
 """How far the objective may be above its minimum, relative to it, by the solver's own estimate: where a
 strength is one of many, and where it is the one that counts."""
+LEAST = 1e-2
+"""An objective below this, in nats, is as good as this one: relative to it single precision would be asked for
+what it cannot give."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ class Path:
         passes, converged = 1, False
         while passes < max_steps:
             # half the Newton decrement by the metric, which rather says too much: what is still to be gained
-            if _dot(slope, metric(slope)) / 2 <= good_enough * max(loss, 1e-12):
+            if _dot(slope, metric(slope)) / 2 <= good_enough * max(loss, LEAST):
                 converged = True
                 break
             direction = self._direction(slope, metric)

@@ -14,6 +14,9 @@ from benchmark.statistics.proportions import cluster_interval, wilson_interval
 if TYPE_CHECKING:
     import pandas
 
+ALL_PROBABILITIES = 1000
+"""Classes up to which every image's probabilities are kept: 200 MB for ImageNet's 50,000 images."""
+
 Units = Literal["images", "classes"]
 """What was sampled independently, which intervals are over: ``classes`` where all images of a class share one
 drawing."""
@@ -45,6 +48,22 @@ def measure(labels: np.ndarray, probabilities: np.ndarray, units: Units = "image
     return metrics
 
 
+def of_shares(shares: np.ndarray, labels: np.ndarray, units: Units = "images") -> Metric:
+    """The mean of figures between 0 and 1 that test images have, in percent.
+
+    Args:
+        shares: [N], for instance how many of several classifiers were right.
+        labels: [N] int64.
+        units: what the interval is over; there is none where that is fewer than two.
+    """
+    clusters = labels if units == "classes" else np.arange(len(labels))
+    number = len(np.unique(clusters))
+    if number < 2:
+        return Metric(value=100 * float(shares.mean()), n=number)
+    found = _percent(cluster_interval(shares, clusters), number, units, "wilson (effective sample)")
+    return found.model_copy(update={"coverage": None})  # which was simulated for right or wrong alone
+
+
 def hits(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
     """[N] bool: whether the label is the likeliest class (top1), among the five likeliest of ten or more
     classes (top5).
@@ -57,19 +76,23 @@ def hits(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]
 
 
 def per_image(paths: list[str], labels: np.ndarray, probabilities: np.ndarray) -> pandas.DataFrame:
-    """One row per image: path, label, prediction, whether it is correct, and the label's probability."""
+    """One row per image: path, label, prediction, whether it is correct, and the label's probability.
+
+    Of up to `ALL_PROBABILITIES` classes there is ``probabilities``, too: a list of all of them in float32.
+    """
     import pandas
 
     prediction = probabilities.argmax(1)
-    return pandas.DataFrame(
-        {
-            "path": paths,
-            "label": labels,
-            "prediction": prediction,
-            "correct": prediction == labels,
-            "probability": probabilities[np.arange(len(labels)), labels],
-        }
-    )
+    columns = {
+        "path": paths,
+        "label": labels,
+        "prediction": prediction,
+        "correct": prediction == labels,
+        "probability": probabilities[np.arange(len(labels)), labels],
+    }
+    if probabilities.shape[1] <= ALL_PROBABILITIES:
+        columns["probabilities"] = list(probabilities.astype(np.float32))
+    return pandas.DataFrame(columns)
 
 
 def _percent(interval: Interval, n: int, units: Units, how: str) -> Metric:

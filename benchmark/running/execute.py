@@ -104,6 +104,7 @@ def _run(order: Order, folder: Path, report: Report) -> Outcome | None:
         backbone=order.backbone.spec,
         seed=order.seed,
         report=report,
+        results=folder.parents[3],
     )
     outcome = load_task(order.task.type).run(context)
     if outcome is None:

@@ -60,9 +60,24 @@ DENSE_AXES = {**RUNNER_AXES, **INIT_AXES}
 TASKS = {
     "linear_probe": TaskType(
         "benchmark.tasks.linear_probe:LinearProbe",
-        3,
+        4,
+        axes={"feature": "task.feature", **SPLIT_AXES, **INIT_AXES},
+        layout="image_folder",
+    ),
+    "knn": TaskType(
+        "benchmark.tasks.knn:NearestNeighbours",
+        1,
         axes={"feature": "task.feature", **SPLIT_AXES},
         layout="image_folder",
+    ),
+    "fewshot": TaskType(
+        "benchmark.tasks.fewshot:FewShot",
+        1,
+        axes={"feature": "task.feature", **SPLIT_AXES, **INIT_AXES},
+        layout="image_folder",
+    ),
+    "retrieval": TaskType(
+        "benchmark.tasks.retrieval:Retrieval", 1, axes={"feature": "task.feature"}, layout="image_folder"
     ),
     "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, DENSE_AXES, "coco", True),
     "segmentation": TaskType(

@@ -34,6 +34,7 @@ class TaskContext:
         backbone: the name `backbones.load_backbone` understands.
         seed: of everything random in the task, and of a ``random:`` backbone's weights.
         report: progress for the parent process.
+        results: the results folder, where features are kept; None keeps none.
     """
 
     cfg: Config
@@ -42,6 +43,7 @@ class TaskContext:
     backbone: str
     seed: int
     report: Report
+    results: Path | None = None
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -162,21 +159,6 @@ def start_rows_of(model: nn.Module, path: str, initial: Initial, seed: int) -> N
     if not isinstance(layer, nn.Linear | nn.Conv2d) or layer.weight.shape[0] < len(initial.weight):
         raise UserError(f"init='transfer': {path} is no class layer for {len(initial.weight)} classes")
     start_rows(layer, initial, seed)
-
-
-class StartHook(Hook):
-    """Does something to the model once, before the first step of a training that does not resume.
-
-    Args:
-        act: is given the model, as it was built.
-    """
-
-    def __init__(self, act: Callable[[nn.Module], None]) -> None:
-        self._act = act
-
-    def before_train(self, runner: Runner) -> None:
-        if runner.iter == 0:
-            self._act(runner.model.module if is_model_wrapper(runner.model) else runner.model)
 
 
 _REPORTED = {"label", "phrase", "name", "class_name", "similarity", "kind"}

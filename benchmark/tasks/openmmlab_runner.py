@@ -9,13 +9,16 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from pydantic import Field
+from torch import nn
 
 import backbones.openmmlab  # noqa: F401  registers backbone, neck and operators
 from backbones.precision import Bf16OptimWrapper
 from benchmark.tasks.base import TaskContext
-from benchmark.tasks.initial import StartHook
 from common.errors import UserError
 from common.files import replacing
 from common.progress import Report
@@ -79,9 +82,7 @@ def datasets(cfg: Config) -> Iterator[Any]:
         yield dataset
 
 
-def train(
-    cfg: Config, report: Report, start: Callable[[torch.nn.Module], None] | None = None
-) -> ResumableRunner:
+def train(cfg: Config, report: Report, start: Callable[[nn.Module], None] | None = None) -> ResumableRunner:
     """Train, from the last checkpoint if an earlier attempt left one, and return the runner, ready to test.
 
     Args:
@@ -106,6 +107,21 @@ def train(
             forget_checkpoints(Path(cfg.work_dir))
         raise
     return runner
+
+
+class StartHook(Hook):
+    """Does something to the model once, before the first step of a training that does not resume.
+
+    Args:
+        act: is given the model, as it was built.
+    """
+
+    def __init__(self, act: Callable[[nn.Module], None]) -> None:
+        self._act = act
+
+    def before_train(self, runner: Runner) -> None:
+        if runner.iter == 0:
+            self._act(runner.model.module if is_model_wrapper(runner.model) else runner.model)
 
 
 def scale(runner: ResumableRunner) -> dict[str, int | str | None]:

@@ -2,101 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from backbones.adapt import calibrate_norms, norms_without_statistics
-from backbones.vit import Preprocessing, ViT
+from backbones.vit import Preprocessing, Tokens, ViT
 from benchmark.data.images import ImageSplit
 from common.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from benchmark.tasks.base import TaskContext
-    from common.progress import Report
+KINDS = ("class_token", "patch_mean", "last_blocks")
+"""``patch_mean`` is the mean of the patch tokens; ``last_blocks`` the class tokens (without one: the mean of
+all tokens) of the last four blocks, each behind the final norm, side by side, as DINOv2 probes them."""
+LAST_BLOCKS = 4
 
-Feature = Literal["class_token", "patch_mean", "both"]
-"""``patch_mean`` is the mean of the patch tokens; ``both`` puts it after the class token."""
-
-DOUBLED = 50_000_000
-"""Numbers (images x width) up to which features on the CPU are float64, in which a solver gets further."""
 CALIBRATION_IMAGES, CALIBRATION_BATCH = 4096, 128
 """How many training images BatchNorm's statistics are taken from, and how many at a time."""
 
 
-class FrozenFeatures:
-    """What a cell's backbone makes of images, without being trained: all that such tasks ask of a backbone.
-
-    Args:
-        context: the cell.
-        train: the training images, from which BatchNorms without statistics (random weights) take them.
-        batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
-    """
-
-    def __init__(self, context: TaskContext, train: ImageSplit, batch_size: int, workers: int) -> None:
-        self._context = context
-        self._reading = (context.device, batch_size, workers)
-        self.vit = context.load_backbone().to(context.device)
-        calibrate(self.vit, train, workers, context.device)
-
-    def of(self, images: ImageSplit, stage: str, feature: Feature = "class_token") -> Tensor:
-        """Features [N, D] (2 D for ``both``) on the cell's device, in the order of the images; see `extract`.
-
-        Args:
-            stage: what the images are called in the report of progress, for instance ``train``.
-        """
-        return extract(
-            self.vit, images, feature, self._context.report, f"features of {stage}", *self._reading
-        )
-
-
 @torch.inference_mode()
 def extract(
-    vit: torch.nn.Module,
+    vit: ViT,
     images: ImageSplit,
-    feature: Feature,
-    report: Report,
-    stage: str,
+    kinds: Sequence[str],
+    report: Callable[[int], None],
     device: str = "cpu",
     batch_size: int = 256,
     workers: int = 2,
-) -> Tensor:
-    """Frozen features [N, D] (2 D for ``both``) on `device`, in the order of the images.
+) -> dict[str, Tensor]:
+    """Frozen features of some kinds from one pass: kind -> [N, D] float32 on the CPU, in the images' order.
 
     Args:
-        stage: what `report` calls it.
+        kinds: of `KINDS`.
+        report: told how many images are done.
         batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
-
-    Returns:
-        float64 for a small problem on the CPU (`DOUBLED`), else float32.
 
     Raises:
         UserError: an image cannot be read.
         FloatingPointError: a feature is not finite.
     """
     vit.eval()
-    features, done = [], 0
-    for pixels, indices in batches(images, vit.preprocessing, batch_size, workers):
-        tokens = vit(pixels.to(device, non_blocking=True))
-        parts = {"class_token": tokens.class_token, "patch_mean": tokens.patches.mean((2, 3))}
-        used = parts.values() if feature == "both" else [parts[feature]]
-        batch = torch.cat([part.float() for part in used], dim=1)
-        finite = torch.isfinite(batch).all(1)
-        if not finite.all():
-            path = images.paths[indices[(~finite).nonzero()[0, 0].cpu()]]
-            raise FloatingPointError(f"the backbone's features of {path} are not finite")
-        features.append(batch)
-        done += len(batch)
-        report(stage, done, len(images))
-    stacked = torch.cat(features)
-    return stacked.double() if device == "cpu" and stacked.numel() <= DOUBLED else stacked
+    found: dict[str, list[Tensor]] = {kind: [] for kind in kinds}
+    done = 0
+    with _last_blocks(vit if "last_blocks" in kinds else None) as last:
+        for pixels, indices in batches(images, vit.preprocessing, batch_size, workers):
+            tokens = vit(pixels.to(device, non_blocking=True))
+            for kind, rows in found.items():
+                part = _part(kind, tokens, vit, last).float()
+                finite = torch.isfinite(part).all(1)
+                if not finite.all():
+                    path = images.paths[indices[(~finite).nonzero()[0, 0].cpu()]]
+                    raise FloatingPointError(f"the backbone's features of {path} are not finite")
+                rows.append(part.cpu())
+            done += len(indices)
+            report(done)
+    return {kind: torch.cat(rows) for kind, rows in found.items()}
+
+
+def _part(kind: str, tokens: Tokens, vit: ViT, last: list[Tensor]) -> Tensor:
+    if kind == "class_token":
+        return tokens.class_token
+    if kind == "patch_mean":
+        return tokens.patches.mean((2, 3))
+    normed = [vit.trunk.norm(block) for block in last]
+    return torch.cat([block[:, 0] if vit.trunk.has_class_token else block.mean(1) for block in normed], dim=1)
+
+
+@contextmanager
+def _last_blocks(vit: ViT | None) -> Iterator[list[Tensor]]:
+    """The output of the last blocks in the last forward pass."""
+    outputs: list[Tensor] = []
+    if vit is None:
+        yield outputs
+        return
+    blocks = vit.trunk.blocks[-LAST_BLOCKS:]
+
+    def keep(block: nn.Module, inputs: object, output: Tensor) -> None:
+        if block is blocks[0]:
+            outputs.clear()
+        outputs.append(output)
+
+    hooks = [block.register_forward_hook(keep) for block in blocks]
+    try:
+        yield outputs
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def calibrate(vit: ViT, train: ImageSplit, workers: int = 2, device: str = "cpu") -> None:
