@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from benchmark.heads.penalty_path import VERY_GOOD, LinearClassifier, Path, Rows, Standardiser
+from benchmark.heads.penalty_path import LEAST, VERY_GOOD, LinearClassifier, Path, Rows, Standardiser
 
 if TYPE_CHECKING:
     from common.progress import Report
@@ -59,7 +59,7 @@ class Choice:
         classifier: the solution for it, of standardised features.
         scale: which standardises features.
         tried: one dict for each strength that was tried, in that order: l2, val_top1 (percent), val_loss,
-            converged, steps, excess (`LinearClassifier`; relative to the objective).
+            converged, steps, excess (`LinearClassifier`; relative to the objective or `penalty_path.LEAST`).
         correct, loss: of validation, what the choice was made by.
     """
 
@@ -118,7 +118,7 @@ def choose(
                 "val_loss": loss,
                 "converged": found.converged,
                 "steps": found.steps,
-                "excess": found.excess / found.objective,
+                "excess": found.excess / max(found.objective, LEAST),
             }
         )
         merit = (correct, -loss)

@@ -35,8 +35,7 @@ GOOD_ENOUGH, VERY_GOOD = 1e-5, 1e-6
 """How far the objective may be above its minimum, relative to it, by the solver's own estimate: where a
 strength is one of many, and where it is the one that counts."""
 LEAST = 1e-2
-"""An objective below this, in nats, is as good as this one: relative to it single precision would be asked for
-what it cannot give."""
+"""An objective below this, in nats, is taken for this: single precision cannot give more."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class TaskConfig:
         overrides: entries that were replaced.
         axes: where on the task's axes it stands: name of an axis -> value, for instance
             ``{"learning_rate": 1e-3}``. Cells that differ here alone are points of one curve.
+        backbones: names of a suite's backbones that it is for; None: all of them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class TaskConfig:
     cfg: Config
     overrides: dict[str, Any] = field(default_factory=dict)
     axes: dict[str, Any] = field(default_factory=dict)
+    backbones: tuple[str, ...] | None = None
 
     @property
     def type(self) -> str:

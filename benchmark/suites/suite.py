@@ -92,6 +92,8 @@ class Suite:
         for task in self.tasks:
             for pretraining_seed, seed in self._repeats():
                 for name, backbone in self.backbones.items():
+                    if task.backbones is not None and name not in task.backbones:
+                        continue
                     place = (task, seed, self.data_of(task), self.results)
                     if (backbone, pretraining_seed) in made:
                         backbone = made[backbone, pretraining_seed].backbone
@@ -146,7 +148,8 @@ def load_suite(
     folder, ``{suite}`` for this suite's folder in it):
         backbones: name -> what `backbones.load_backbone` understands.
         tasks: task configs, each a path or ``dict(config=path, set={key: value}, name=..., axes={axis:
-            values})``. A task with axes has a cell for every combination of their values.
+            values}, backbones=[names])``. A task with axes has a cell for every combination of their values;
+            one with backbones is for these alone.
         seeds: how often pre-training and transfer are repeated, with seeds 0, 1, ...
         pretraining_seeds: how often pre-training alone is; `seeds` then says how often each of these
             backbones is transferred.
@@ -249,9 +252,10 @@ def _find_suite(name: str) -> Path:
 
 def _suite_tasks(path: Path, value: Any) -> list[TaskConfig]:
     """The task of one entry, at every point of its axes."""
-    given = _entry(path, value, {"config", "set", "name", "axes"})
+    given = _entry(path, value, {"config", "set", "name", "axes", "backbones"})
     task = load_task_config(given["config"], dict(given.get("set", {})), path.parent)
-    task = replace(task, name=given.get("name") or task.name)
+    only = tuple(given["backbones"]) if given.get("backbones") is not None else None
+    task = replace(task, name=given.get("name") or task.name, backbones=only)
     axes = given.get("axes", {})
     for axis, values in axes.items():
         if not isinstance(values, list | tuple) or not values:
@@ -319,3 +323,7 @@ def _check(suite: Suite) -> None:
         raise UserError(f"{suite.path}: two tasks are called {repeated.pop()}: give one a name=...")
     for task in suite.tasks:
         suite.data_of(task)
+        for name in task.backbones or ():
+            if name not in suite.backbones:
+                known = suggest(name, suite.backbones)
+                raise UserError(f"{suite.path}: task {task.name}: no backbone is called {name!r}: {known}")

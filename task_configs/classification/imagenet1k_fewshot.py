@@ -1,10 +1,10 @@
 """Few-shot classification on ImageNet-1k, with frozen features.
 
 Protocol: class token at the backbone's own image size; a linear classifier from 1, 2, 4, 8 and 16 images of
-every class, ten draws, each draw's smaller sets within its larger ones; features standardised by the images that
-are trained on; of four strengths of the L2 penalty the one that does best on the validation images, on average
-over the draws, is taken for each number of images, the same procedure for every backbone; top-1, mean over the
-draws. The interval is over images; how far draws differ is in the record.
+every class, ten draws, each draw's smaller sets within its larger ones; features standardised by the images
+that are trained on; of four strengths of the L2 penalty the one that does best on the validation images, on
+average over the draws, is taken for each number of images, the same procedure for every backbone; top-1,
+mean over the draws. The interval is over images; how far draws differ is in the record.
 
 Command:
     python run_suite.py run task_configs/classification/imagenet1k_fewshot.py \

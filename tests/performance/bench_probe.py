@@ -2,8 +2,8 @@
 
     python tests/performance/bench_probe.py [--large]
 
-Synthetic features as ImageNet's are in kind: 5,000 x 192 of 50 classes, or with ``--large`` 20,000 x 384 of 100
-(some minutes). scikit-learn as DINOv3's evaluation has it: float64, L-BFGS, a value of C at a time.
+Synthetic features: 5,000 x 192 of 50 classes, or with ``--large`` 20,000 x 384 of 100 (some minutes).
+scikit-learn as DINOv3's evaluation has it: float64, L-BFGS, a value of C at a time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def main() -> None:
     print(f"{images:,} x {width}, {classes} classes; at the chosen l2={chosen.l2:.2g}:")
     print(f"one fit {ours:.2f} s: {theirs[best] / ours:.1f} times as fast as scikit-learn's")
     print(
-        f"45 strengths {whole:.2f} s: {whole / ours:.1f} times one fit of ours, {whole / theirs[best]:.1f} of its"
+        f"45 strengths {whole:.2f} s: {whole / ours:.1f} times one fit of ours, "
+        f"{whole / theirs[best]:.1f} times one of scikit-learn's"
     )
     print(f"one by one: ours {cold / whole:.1f}, scikit-learn's {sum(theirs) / whole:.1f} times as long")
     print(f"validation top-1 {reached:.2f} %, scikit-learn's best {max(scores):.2f} %; {found.steps} passes")

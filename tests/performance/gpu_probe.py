@@ -1,4 +1,4 @@
-"""The linear probe's path of penalties at ImageNet-1k's size, on synthetic features. A part of gpu_check.py."""
+"""The linear probe's path of penalties at ImageNet-1k's size, on synthetic features; for gpu_check.py."""
 
 from __future__ import annotations
 

@@ -41,21 +41,32 @@ def test_the_probe_learns_colours(probe, feature):
     top1 = outcome.metrics["top1"]
     assert outcome.primary == "top1" and top1.value == 100 and top1.n == 24 and 80 < top1.low < 95
     assert "top5" not in outcome.metrics, "with three classes top-5 says nothing"
-    assert set(outcome.metrics) == {"top1"}
+    endings = ("", "_scaled")
+    assert set(outcome.metrics) == {
+        "top1", *(f"{name}{e}" for name in ("ece", "adaptive_ece", "nll", "brier") for e in endings)
+    }  # fmt: skip
+    assert outcome.metrics["nll"].higher_is_better is False
     assert (top1.method, top1.truth) == ("wilson over images", "population of images")
     assert outcome.details["images"] == {"train": 18, "val": 12, "test": 24}
     assert outcome.details["feature_width"] == (6 if feature == "both" else 3)
     assert [entry["l2"] for entry in outcome.details["sweep"]] == sorted(
         ProbeSettings(l2=(1e-4, 10.0, 6)).strengths()
     )[::-1]
-    assert list(outcome.per_image.columns) == ["path", "label", "prediction", "correct", "probability"]
+    assert list(outcome.per_image.columns) == [
+        "path",
+        "label",
+        "prediction",
+        "correct",
+        "probability",
+        "probabilities",
+    ]
     assert outcome.per_image["path"][0] == "test/blue/0.png" and len(outcome.per_image) == 24
     json.dumps([outcome.details, outcome.chosen])
 
 
 def test_where_classes_are_the_units_the_honest_interval_is_over_them(probe):
     metrics = probe(units="classes").metrics
-    assert set(metrics) == {"top1", "top1_over_images"}
+    assert {name for name in metrics if "top" in name} == {"top1", "top1_over_images"}
     top1, over_images = metrics["top1"], metrics["top1_over_images"]
     assert top1.value == over_images.value == 100 and (top1.n, over_images.n) == (3, 24)
     assert top1.truth == "population of classes" and top1.method.endswith("over classes")
@@ -71,8 +82,10 @@ def test_one_class_in_the_test_split_has_no_interval_over_classes(probe):
 
 def test_the_configs_say_what_is_independent():
     folder = Path(__file__).parents[3] / "task_configs" / "classification"
-    units = {path.stem: read_config(path, {}).task.units for path in folder.glob("*.py")}
-    assert units == {"demo_linear_probe": "classes", "imagenet1k_linear_probe": "images"}
+    for path in folder.glob("*.py"):
+        units = read_config(path, {}).task.get("units")
+        expected = {"demo": "classes", "imagenet1k": "images"}[path.stem.split("_")[0]]
+        assert units == (None if "retrieval" in path.stem else expected), path.stem
 
 
 def test_top5_of_many_classes(tmp_path, monkeypatch):
@@ -116,7 +129,9 @@ def test_no_validation_split_needs_no_folder(probe):
     [
         ({"units": "class"}, "did you mean classes"),
         ({"featur": "both"}, "did you mean feature"),
-        ({"feature": "pixels"}, "known: both"),
+        ({"feature": "pixels"}, "feature"),
+        ({"feature": []}, "name at least one"),
+        ({"init": "transfer", "feature": "both"}, "is for feature='class_token'"),
         ({"test": "val"}, "cannot both choose and judge"),
         ({"val": None, "hold_out": 0}, "hold_out"),
     ],
@@ -141,3 +156,38 @@ def test_per_image_results_are_a_table(probe, tmp_path):
     table.to_parquet(tmp_path / "x.parquet", index=False)
     again = pd.read_parquet(tmp_path / "x.parquet")
     assert again["correct"].dtype == bool and again["probability"].between(0, 1).all()
+
+
+def test_of_several_kinds_of_feature_the_best_on_validation_is_taken(probe):
+    outcome = probe(feature=["patch_mean", "both"])
+    assert outcome.chosen["feature"] in {"patch_mean", "both"}
+    assert {entry["feature"] for entry in outcome.details["sweep"]} == {"patch_mean", "both"}
+    assert len(outcome.details["sweep"]) == 12
+    width = {"patch_mean": 3, "both": 6}[outcome.chosen["feature"]]
+    assert outcome.details["feature_width"] == width
+
+
+def test_transfer_init_draws_the_probe_to_the_copied_rows(tmp_path, catlip):
+    from backbones import load_backbone
+
+    draw_images(tmp_path / "data", colours={"red": (210, 30, 20), "cat": (20, 40, 200), "sky": (30, 190, 40)})
+
+    def run(**settings):
+        task = dict(type="linear_probe", data="toy", workers=0, **settings)
+        context = TaskContext(
+            Config({"task": task}), tmp_path / "data", tmp_path, catlip, 0, lambda *a, **k: None
+        )
+        return LinearProbe().run(context)
+
+    outcome = run(init="transfer", l2=(1e7, 1e8, 2))
+    assert outcome.details["transfer_init"]["labels"]["exact"] == 3
+    source = load_backbone(catlip).synset_classifier
+    assert source is not None
+    plain, again = run(l2=(1e-3, 1e-3, 1)), run(init="transfer", l2=(1e-9, 1e-9, 1))
+    assert plain.metrics["top1"].value == again.metrics["top1"].value == 100
+    assert "transfer_init" not in plain.details
+
+
+def test_a_share_of_the_training_images_is_a_share_of_the_validation_images_too(probe):
+    outcome = probe(fraction=0.5, draw=1)
+    assert outcome.details["images"] == {"train": 9, "val": 6, "test": 24}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from backbones.vit import Preprocessing
 from benchmark.data.image_folder import read_split
-from benchmark.features import batches, calibrate, extract
+from benchmark.features.extract import LAST_BLOCKS, batches, calibrate, extract
 from common.errors import UserError
 
 
@@ -26,23 +26,39 @@ def small_models(one_thread):
     """All models here are small."""
 
 
-@pytest.mark.parametrize(("feature", "width"), [("class_token", 3), ("patch_mean", 3), ("both", 6)])
-def test_features_come_in_the_order_of_the_images(tmp_path, feature, width):
+KINDS = ("class_token", "patch_mean")
+
+
+def test_features_come_in_the_order_of_the_images(tmp_path):
     images = read_split(draw_images(tmp_path), "train")
     told = []
-    found = extract(
-        MeanColour(), images, feature, lambda *state: told.append(state), "features of train", batch_size=5
-    )
-    assert found.shape == (18, width) and found.dtype == torch.float64  # little enough for the solver
-    assert found[:, :3].argmax(1).tolist() == [2] * 6 + [1] * 6 + [0] * 6  # blue, green, red
-    assert told == [("features of train", done, 18) for done in (5, 10, 15, 18)]
-    assert torch.equal(found, extract(MeanColour(), images, feature, quiet, "", batch_size=7, workers=1))
+    found = extract(MeanColour(), images, KINDS, told.append, batch_size=5)
+    assert list(found) == list(KINDS)
+    for features in found.values():
+        assert features.shape == (18, 3) and features.dtype == torch.float32
+        assert features.argmax(1).tolist() == [2] * 6 + [1] * 6 + [0] * 6  # blue, green, red
+    assert told == [5, 10, 15, 18]
+    again = extract(MeanColour(), images, KINDS, quiet, batch_size=7, workers=1)
+    assert all(torch.equal(again[kind], found[kind]) for kind in KINDS)
 
 
-def test_many_features_stay_single(tmp_path, monkeypatch):
-    images = read_split(draw_images(tmp_path), "train")
-    monkeypatch.setattr("benchmark.features.DOUBLED", 18 * 3 - 1)
-    assert extract(MeanColour(), images, "class_token", quiet, "").dtype == torch.float32
+def test_the_last_blocks_are_class_tokens_behind_the_final_norm(tmp_path):
+    from backbones import load_backbone
+
+    images = read_split(draw_images(tmp_path), "test")
+    vit = load_backbone("random:vit_nano_conv16").eval()
+    found = extract(vit, images, ("class_token", "last_blocks"), quiet, batch_size=9, workers=0)
+    depth = min(LAST_BLOCKS, vit.depth)
+    assert found["last_blocks"].shape == (24, depth * vit.embed_dim)
+    torch.testing.assert_close(found["last_blocks"][:, -vit.embed_dim :], found["class_token"])
+    pixels = torch.cat([pixels for pixels, _ in batches(images, vit.preprocessing, 24, 0)])
+    with torch.no_grad():
+        inner = vit.trunk.forward_intermediates(
+            pixels, indices=depth, norm=True, return_prefix_tokens=True, intermediates_only=True
+        )
+    expected = torch.cat([prefix[:, 0] for _, prefix in inner], dim=1)
+    torch.testing.assert_close(found["last_blocks"], expected, atol=1e-5, rtol=1e-5)
+    assert not any(block._forward_hooks for block in vit.trunk.blocks)
 
 
 def test_a_feature_that_is_no_number_names_the_image(tmp_path):
@@ -54,7 +70,7 @@ def test_a_feature_that_is_no_number_names_the_image(tmp_path):
 
     images = read_split(draw_images(tmp_path), "train")
     with pytest.raises(FloatingPointError, match=r"train/blue/3\.png are not finite"):
-        extract(Broken(), images, "class_token", quiet, "", workers=0)
+        extract(Broken(), images, ("class_token",), quiet, workers=0)
 
 
 def test_random_stems_are_calibrated_on_training_images(tmp_path, monkeypatch):
@@ -65,7 +81,7 @@ def test_random_stems_are_calibrated_on_training_images(tmp_path, monkeypatch):
     train = read_split(tmp_path, "train")
     for split in ("val", "test"):  # nothing else is read
         shutil.rmtree(tmp_path / split)
-    monkeypatch.setattr("benchmark.features.CALIBRATION_IMAGES", 4)
+    monkeypatch.setattr("benchmark.features.extract.CALIBRATION_IMAGES", 4)
     calibrate(vit, train, 0, "cpu")
     some = train.subset(np.array([0, 6, 11, 17]))  # evenly over the classes
     pixels = torch.cat([pixels for pixels, _ in batches(some, vit.preprocessing, 4, 0)])
@@ -81,7 +97,7 @@ def test_calibration_sees_how_classes_differ(tmp_path, monkeypatch):
     draw_images(tmp_path, (("train", 12),))
     vit = load_backbone("random:vit_nano_conv16")
     train = read_split(tmp_path, "train")
-    monkeypatch.setattr("benchmark.features.CALIBRATION_BATCH", 12)
+    monkeypatch.setattr("benchmark.features.extract.CALIBRATION_BATCH", 12)
     calibrate(vit, train, 0, "cpu")
     pixels = torch.cat([pixels for pixels, _ in batches(train, vit.preprocessing, 36, 0)])
     embed = vit.trunk.patch_embed
