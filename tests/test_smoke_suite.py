@@ -9,7 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BACKBONES = ["random", "clip", "catlip"]
 # What was sampled independently: classes of the probe, images of the others.
-UNITS = {"demo_linear_probe": 6, "demo_mask_rcnn": 4, "demo_deeplabv3": 4}
+UNITS = {
+    **dict.fromkeys(("demo_linear_probe", "demo_knn", "demo_fewshot", "demo_retrieval"), 6),
+    "demo_mask_rcnn": 4,
+    "demo_deeplabv3": 4,
+}
+SHARES = {("catlip", "data_efficiency", f"fraction-0.5-init-{init}-seed0") for init in ("random", "transfer")}
 CURVE = {(backbone, "demo_linear_probe", "samples640-seed0") for backbone in ("clip", "catlip")}
 
 
@@ -32,12 +37,12 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
         path.parts[-4:-1]: json.loads(path.read_text()) for path in suite.glob("*/*/*seed0/record.json")
     }
     ends = {(backbone, task, "seed0") for backbone in BACKBONES for task in UNITS}
-    assert set(records) == ends | CURVE
+    assert set(records) == ends | CURVE | SHARES
     for (backbone, task, _), record in records.items():
         assert record["status"] == "done" and "run_suite.py run" in record["command"]
         for name in (record["primary"], *record["also"]):
             metric = record["metrics"][name]
-            assert 0 <= metric["low"] <= metric["high"] <= 100 and metric["n"] == UNITS[task]
+            assert 0 <= metric["low"] <= metric["high"] <= 100 and metric["n"] == UNITS.get(task, 6)
             assert metric["truth"].startswith("population of ")
             assert name in first.stdout
         assert backbone in first.stdout
@@ -49,9 +54,12 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
         assert 0 < kept["seconds"] < cost["seconds"] and 0 < kept["cpu_seconds"] < cost["cpu_seconds"]
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES
-    # top-1, box AP, mask AP, mIoU over things, stuff and all, each by itself and against cost; all on one
-    # page; the losses; the probe's curve
-    assert len(list((suite / "plots").glob("*.png"))) == 15
+    # top-1 of probe, neighbours, one and two shots, mAP and R@1, box AP, mask AP, mIoU over things, stuff and
+    # all, each by itself and against cost; all on one page; the losses; the probe's curve and its shares
+    assert len(list((suite / "plots").glob("*.png"))) == 26
+    assert (suite / "plots" / "efficiency_data_efficiency.png").is_file()
+    assert "data_efficiency, catlip: Transfer Init against random initialisation" in first.stdout
+    assert {path.name for path in tmp_path.glob("features/*/class_token-00000.npy")}
     assert (suite / "plots" / "curve_demo_linear_probe.png").is_file()
     with (suite / "tables" / "curve.csv").open(newline="") as file:
         points = [(row["backbone"], row["samples"]) for row in csv.DictReader(file)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmark.cli.options import DebugOption
+from benchmark.cli.options import RESULTS, DebugOption, ResultsOption, results_folder
 
-KINDS = ("backbones", "tasks", "suites", "geometries")
+KINDS = ("backbones", "tasks", "suites", "geometries", "features")
 NO_TASKS = {"suites": "suites", "geometries": "speed"}
 """Kinds of configs that are named by their stem alone -> their folder."""
 
@@ -18,9 +19,10 @@ NO_TASKS = {"suites": "suites", "geometries": "speed"}
 def command(
     kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to list.")],
     pattern: Annotated[str, typer.Argument(help="Shell pattern, for instance '*mini*'.")] = "*",
+    results: ResultsOption = RESULTS,
     debug: DebugOption = False,
 ) -> None:
-    """List backbones, task configs, suites, or geometries that speed is measured in.
+    """List backbones, task configs, suites, geometries that speed is measured in, or features that are kept.
 
     Example: [bold]python run_suite.py list backbones '*mini*'[/bold]
     """
@@ -33,7 +35,12 @@ def command(
 
     if kind not in KINDS:
         raise UserError(f"cannot list {kind!r}: {suggest(kind, KINDS)}")
-    entries = _backbones(pattern) if kind == "backbones" else _configs(kind, pattern)
+    if kind == "backbones":
+        entries = _backbones(pattern)
+    elif kind == "features":
+        entries = _features(results_folder(results), pattern)
+    else:
+        entries = _configs(kind, pattern)
     if not entries:
         raise UserError(f"no {kind} match {pattern!r}: python run_suite.py list {kind} shows all")
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -48,6 +55,24 @@ def _backbones(pattern: str) -> list[tuple[str, str]]:
     from backbones import catalog
 
     return [(entry.name, entry.summary) for entry in catalog.list_backbones(pattern)]
+
+
+def _features(results: Path, pattern: str) -> list[tuple[str, str]]:
+    """Entries of the cache, the most recently used first. To be rid of one, remove its folder."""
+    from datetime import datetime
+
+    from benchmark.features.cache import FeatureCache
+
+    entries = []
+    for about in reversed(FeatureCache(results / "features").entries()):
+        name = about.get("words") or about["folder"].name
+        if fnmatch.fnmatch(name, pattern):
+            used = datetime.fromtimestamp(about.get("used", 0)).strftime("%Y-%m-%d %H:%M")
+            kinds = " ".join(sorted(about["kinds"]))
+            size = f"{about['bytes'] / 2**20:,.1f} MiB"
+            told = f"{about['count']:,} images, {kinds}, {size}, used {used}"
+            entries.append((name, f"{told}, {about['folder']}"))
+    return entries
 
 
 def _configs(kind: str, pattern: str) -> list[tuple[str, str]]:

@@ -87,7 +87,7 @@ class FeatureCache:
         self.limit = limit if limit is not None else LIMIT if given is None else int(float(given) * 2**30)
 
     def tables(
-        self, identity: Mapping[str, Any], count: int, kinds: list[str], extract: Extract
+        self, identity: Mapping[str, Any], count: int, kinds: list[str], extract: Extract, words: str = ""
     ) -> dict[str, FeatureTable]:
         """Features of some kinds, from the folder as far as they are there.
 
@@ -96,6 +96,7 @@ class FeatureCache:
             count: of images.
             kinds: that are wanted.
             extract: makes those that are not there.
+            words: what they are of, for whoever looks at the folder.
         """
         if not self.limit:
             made = extract(kinds, 0, count)
@@ -103,7 +104,12 @@ class FeatureCache:
         entry = self.folder / digest(dict(identity))
         with _alone(entry):
             entry.mkdir(parents=True, exist_ok=True)
-            about = _about(entry) or {"of": dict(identity), "count": count, "kinds": {}}
+            about = _about(entry) or {
+                "words": words,
+                "of": dict(identity),
+                "count": count,
+                "kinds": {},
+            }
             for number, start in enumerate(range(0, count, PART)):
                 missing = [kind for kind in kinds if not _sound(entry, about, kind, number)]
                 if not missing:

@@ -90,7 +90,8 @@ class FrozenFeatures:
             made = make(wanted, 0, len(images))
             tables = {kind: FeatureTable([made[kind]]) for kind in wanted}
         else:
-            tables = self._cache.tables(self._identity(images), len(images), wanted, make)
+            words = f"{self._backbone} on {images.root.name}, {stage}"
+            tables = self._cache.tables(self._identity(images), len(images), wanted, make, words)
         if len(parts) == 1:
             return tables[parts[0]]
         sides = zip(*(tables[part].shards for part in parts), strict=True)

@@ -38,7 +38,7 @@ class ProbeSettings(SplitSettings, InitSettings):
     """
 
     feature: tuple[Feature, ...] = ("class_token",)
-    l2: tuple[float, float, int] = (1e-6, 1e1, 45)
+    l2: tuple[float, float, int] = (1e-8, 1e1, 45)
     units: accuracy.Units = "images"
     encode_batch_size: int = Field(256, ge=1)
     workers: int = Field(2, ge=0)

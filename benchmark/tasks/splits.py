@@ -18,8 +18,8 @@ class SplitSettings(Settings):
         train, val, test: names of the splits. With ``val=None`` a share of the training split, drawn by the
             seed, takes its place and is not trained on.
         hold_out: that share.
-        fraction: share of the training images that is used, the same of every class, at least one of each;
-            as much of the validation images, since their labels help, too.
+        fraction: share of the training images that is used, the same of every class, at least one of each.
+            Validation images are used all: chosen on a handful, a setting would be the luck of these.
         draw: which of the possible parts; those of one draw nest.
     """
 
@@ -47,5 +47,4 @@ def read_splits(context: TaskContext, settings: SplitSettings) -> tuple[ImageSpl
         train, val = hold_out(train, settings.hold_out, context.seed)
     else:
         val = read_split(context.data, settings.val, train.classes)
-    share = (settings.fraction, settings.draw)
-    return fraction(train, *share), fraction(val, *share), test
+    return fraction(train, settings.fraction, settings.draw), val, test

@@ -21,7 +21,7 @@ task = dict(
     val="val",
     test="test",
     units="classes",
-    l2=(1e-6, 10.0, 45),
+    l2=(1e-8, 10.0, 45),
     encode_batch_size=256,
     workers=1,
 )

@@ -25,7 +25,7 @@ task = dict(
     hold_out=0.01,
     test="val",
     units="images",
-    l2=(1e-6, 10.0, 45),
+    l2=(1e-8, 10.0, 45),
     encode_batch_size=256,
     workers=8,
 )

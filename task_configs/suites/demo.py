@@ -1,8 +1,9 @@
 """The demo: CatLIP and CLIP, pre-trained on the same embedded pairs, and random weights as the floor.
 
-Protocol: each goes through a linear probe, Mask R-CNN and DeepLabv3 on the embedded data, as their configs
-say; the linear probe is also taken of three checkpoints of each pre-training's way. One seed by default; a
-finding needs several (--seeds).
+Protocol: each goes through a linear probe, k-NN, few-shot classification, image retrieval, Mask R-CNN and
+DeepLabv3 on the embedded data, as their configs say; the linear probe is also taken of three checkpoints of
+each pre-training's way, and with 1, 2, 4 (twice drawn each) and all 8 training images of a class, for CatLIP
+with and without Transfer Init. One seed by default; a finding needs several (--seeds).
 
 Command:
     python run_suite.py
@@ -31,9 +32,20 @@ backbones = dict(
 )
 tasks = [
     "classification/demo_linear_probe.py",
+    "classification/demo_knn.py",
+    "classification/demo_fewshot.py",
+    "classification/demo_retrieval.py",
     "detection/demo_mask_rcnn.py",
     "segmentation/demo_deeplabv3.py",
 ]
+# Data-efficiency: the linear probe by share of the training images. All of them can be drawn in one way only.
+_probe = dict(config="classification/demo_linear_probe.py", name="data_efficiency")
+_shares = [dict(fraction=[0.125, 0.25, 0.5], draw=[0, 1]), dict(fraction=[1.0])]
+for _share in _shares:
+    tasks += [
+        dict(**_probe, axes=_share),
+        dict(**_probe, axes=dict(**_share, init=["transfer"]), backbones=["catlip"]),
+    ]
 # Quality against cost: 80, 160 and 320 of 625 steps; the end is the fourth point.
 curve = dict(samples=[10_240, 20_480, 40_960], tasks=["demo_linear_probe"])
 seeds = 1

@@ -49,6 +49,15 @@ backbones = dict(
 )
 tasks = [
     "classification/demo_linear_probe.py",
+    "classification/demo_knn.py",
+    dict(config="classification/demo_fewshot.py", set={"task.shots": [1, 2], "task.draws": 2}),
+    "classification/demo_retrieval.py",
+    dict(
+        config="classification/demo_linear_probe.py",
+        name="data_efficiency",
+        axes=dict(fraction=[0.5], init=["random", "transfer"]),
+        backbones=["catlip"],
+    ),
     dict(config="detection/demo_mask_rcnn.py", set={"train_cfg.max_iters": 3}),
     dict(config="segmentation/demo_deeplabv3.py", set={"train_cfg.max_iters": 3}),
 ]

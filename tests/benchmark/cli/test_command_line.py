@@ -291,3 +291,22 @@ def test_main_returns_codes_and_leaves_no_state(capsys):
     assert main(["--no-such-option"]) == 2
     assert main(["list", "suites"]) == 0
     json.dumps(capsys.readouterr().out)
+
+
+def test_list_shows_kept_features(tmp_path, capsys):
+    import torch
+
+    from benchmark.features.cache import FeatureCache
+
+    def make(kinds, start, end):
+        return {kind: torch.zeros(end - start, 4) for kind in kinds}
+
+    identity = {"backbone": "run", "images": "x"}
+    FeatureCache(tmp_path / "features").tables(
+        identity, 3, ["class_token"], make, "run:clip on photos, train"
+    )
+    assert main(["list", "features", "--results", str(tmp_path)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "run:clip on photos, train" in out and "3 images, class_token, 0.0 MiB, used 20" in out
+    assert main(["list", "features", "*catlip*", "--results", str(tmp_path)]) == 2
+    assert "no features match" in capsys.readouterr().err

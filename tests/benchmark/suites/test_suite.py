@@ -14,7 +14,7 @@ from common.errors import UserError
 def test_seeds_repeat_pre_training_and_transfer(tmp_path):
     def repeats(**seeds):
         suite = load_suite("demo", tmp_path, **seeds)
-        cells = [cell for cell in suite.cells() if cell.task.type == "linear_probe"]
+        cells = [cell for cell in suite.cells() if cell.task.name == "demo_linear_probe"]
         assert len({cell.folder for cell in cells}) == len(cells)
         places = {entry.backbone: entry for entry in suite.pretrainings()}
         found = {"random": [], "clip": [], "catlip": []}
@@ -68,7 +68,8 @@ def test_no_choice_is_made_on_the_demos_test_images(tmp_path):
 def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
     suite = load_suite(name, tmp_path)
     cells = suite.cells()
-    assert len(cells) == len(suite.backbones) * len(suite.tasks) * suite.seeds
+    asked = sum(len(suite.backbones if task.backbones is None else task.backbones) for task in suite.tasks)
+    assert len(cells) == asked * suite.seeds
     cells += suite.curve_cells()
     assert len({cell.folder for cell in cells}) == len(cells)
     made = {f"run:{entry.out}" for entry in suite.pretraining}
@@ -133,4 +134,20 @@ def test_axes_make_a_cell_for_every_combination(tmp_path):
     assert cells[0].folder.name == "learning_rate-0.001-iterations-5-seed0"
     path.write_text(head + f"tasks = [dict({task.replace('[5, 6]', '5')})]")
     with pytest.raises(UserError, match="axis 'iterations' of demo_mask_rcnn is 5: give a list"):
+        load_suite(str(path), tmp_path)
+
+
+def test_a_task_may_be_for_some_backbones_alone(tmp_path):
+    path = tmp_path / "some.py"
+    text = (
+        "backbones = dict(a='random:vit_nano_conv16', b='random:vit_mini_conv16')\n"
+        "data = dict(demo_classification='x')\n"
+        "tasks = ['classification/demo_knn.py',\n"
+        "    dict(config='classification/demo_fewshot.py', backbones=[{}])]\n"
+    )
+    path.write_text(text.format("'b'"))
+    cells = [(cell.name, cell.task.name) for cell in load_suite(str(path), tmp_path).cells()]
+    assert cells == [("a", "demo_knn"), ("b", "demo_knn"), ("b", "demo_fewshot")]
+    path.write_text(text.format("'bb'"))
+    with pytest.raises(UserError, match=r"demo_fewshot: no backbone is called 'bb': did you mean b"):
         load_suite(str(path), tmp_path)
