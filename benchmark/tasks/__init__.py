@@ -64,6 +64,12 @@ TASKS = {
         axes={"feature": "task.feature", **SPLIT_AXES, **INIT_AXES},
         layout="image_folder",
     ),
+    "trained_probe": TaskType(
+        "benchmark.tasks.trained_probe:TrainedProbe",
+        1,
+        axes={"feature": "task.feature", "learning_rate": "task.lr", **SPLIT_AXES, **INIT_AXES},
+        layout="image_folder",
+    ),
     "knn": TaskType(
         "benchmark.tasks.knn:NearestNeighbours",
         1,

@@ -110,6 +110,32 @@ def test_impossible_settings_are_refused_by_name(run, kind, settings, message):
         run(kind, **settings)
 
 
-@pytest.mark.parametrize("kind", ["knn", "fewshot", "retrieval"])
+@pytest.mark.parametrize("kind", ["knn", "fewshot", "retrieval", "trained_probe"])
 def test_they_read_what_the_linear_probe_reads(kind):
     assert task_type(kind).layout == "image_folder" and "feature" in task_type(kind).axes
+
+
+def test_a_probe_can_be_trained_as_papers_do(run):
+    outcome = run("trained_probe", epochs=40, batch_size=5, lr=0.1)
+    assert outcome.metrics["top1"].value == 100 and outcome.chosen == {}
+    assert outcome.details["steps"] == 40 * 4 and "nll_scaled" in outcome.metrics
+    again = run("trained_probe", epochs=40, batch_size=5, lr=0.1)
+    assert again.per_image.equals(outcome.per_image), "deterministic"
+    small = run("trained_probe", epochs=1)
+    assert small.metrics["nll"].value > outcome.metrics["nll"].value
+    with pytest.raises(UserError, match="epochs"):
+        run("trained_probe", epochs=0)
+
+
+def test_with_no_step_worth_the_name_transfer_init_is_the_pre_trained_classifier(tmp_path, catlip):
+    from backbones import load_backbone
+
+    colours = {"red": (210, 30, 20), "cat": (20, 40, 200), "sky": (30, 190, 40)}
+    draw_images(tmp_path / "data", colours=colours)
+    task = {"type": "trained_probe", "data": "toy", "workers": 0, "init": "transfer", "epochs": 1}
+    cfg = Config({"task": {**task, "lr": 1e-12, "min_lr": 0.0}})
+    outcome = load_task("trained_probe").run(TaskContext(cfg, tmp_path / "data", tmp_path, catlip, 0, silent))
+    vit = load_backbone(catlip)
+    names = [match["class_name"] for match in outcome.details["transfer_init"]["matches"]]
+    assert names == ["cat.n.01", "red.n.01", "sky.n.01"] and vit.synset_classifier is not None
+    assert len(outcome.per_image) == 24
