@@ -58,7 +58,15 @@ def test_one_class_alone_has_no_interval_over_classes(scored):
 def test_a_row_for_every_image(scored):
     labels, probabilities = scored
     table = accuracy.per_image([f"{number}.jpg" for number in range(120)], labels, probabilities)
-    assert list(table.columns) == ["path", "label", "prediction", "correct", "probability"]
+    assert list(table.columns) == ["path", "label", "prediction", "correct", "probability", "probabilities"]
+    assert np.array_equal(np.stack(table["probabilities"]), probabilities.astype(np.float32))
     assert table["correct"].dtype == bool
     assert (table["correct"] == (table["label"] == table["prediction"])).all()
     assert table["probability"][7] == probabilities[7, labels[7]] and table["path"][7] == "7.jpg"
+
+
+def test_of_many_classes_the_labels_probability_alone_is_kept(scored, monkeypatch):
+    labels, probabilities = scored
+    monkeypatch.setattr(accuracy, "ALL_PROBABILITIES", 11)
+    table = accuracy.per_image(["a.jpg"] * 120, labels, probabilities)
+    assert list(table.columns) == ["path", "label", "prediction", "correct", "probability"]
