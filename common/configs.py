@@ -98,13 +98,14 @@ def parse_data(pairs: Iterable[str]) -> dict[str, Path]:
     return data
 
 
-def check_data_names(names: Iterable[str], read: Iterable[str], reader: str) -> None:
+def check_data_names(names: Iterable[str], read: Iterable[str], reader: str, hint: str = "") -> None:
     """Refuse data that nothing reads: a misspelt name would leave other data in their place.
 
     Args:
         names: those of ``--data``.
         read: those that mean something.
         reader: who reads them, for the message.
+        hint: what to do beside mending the name.
 
     Raises:
         UserError: the first name that is not read.
@@ -113,7 +114,7 @@ def check_data_names(names: Iterable[str], read: Iterable[str], reader: str) -> 
     for name in names:
         if name not in read:
             raise UserError(
-                f"--data {name}=...: {reader} reads no data called {name!r}: {suggest(name, read)}"
+                f"--data {name}=...: {reader} reads no data called {name!r}: {suggest(name, read)}{hint}"
             )
 
 

@@ -40,6 +40,9 @@ def command(
 
     Example: [bold]python run_suite.py run task_configs/classification/imagenet1k_linear_probe.py --backbone
     run:results/demo/pretrain/catlip --data imagenet1k=/data/imagenet[/bold]
+
+    Example, data of your own under any name: [bold]python run_suite.py run classification/linear_probe.py
+    --backbone run:results/demo/pretrain/catlip --data pets=/my/photos[/bold]
     """
     from benchmark.cli.report import show
     from benchmark.reporting.results import of_cell, of_folder
@@ -56,14 +59,19 @@ def command(
 
     folder = results_folder(results)
     point = parse_overrides(axes, "--axis", "learning_rate=1e-3")
-    task = load_task_config(task_config, parse_overrides(overrides), axes=point)
     paths = parse_data(data)
+    task = load_task_config(task_config, parse_overrides(overrides), axes=point, data=paths)
     name, layout = task.data_name, task_type(task.type).layout
     if processes > 1 and not task_type(task.type).shared:
         raise UserError(f"{task.path.name}: a {task.type} is computed by one process: leave --processes out")
-    check_data_names(paths, [name], task.path.name)
+    check_data_names(
+        paths,
+        [name],
+        task.path.name,
+        " (for other data of any name: classification/linear_probe.py and others without one)",
+    )
     place = paths.get(name)
-    if place is None or not place.is_dir():
+    if place is None or not place.exists():
         drawn = drawn_data(name, folder)
         if place is None and drawn is None:
             raise UserError(f"this task reads data {name!r}: {point_to(name, layout)}")

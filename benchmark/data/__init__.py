@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmark.data.base import DataLayout
 
 LAYOUTS = {
-    "image_folder": "benchmark.data.image_folder:ImageFolder",
+    "image_folder": "benchmark.data.labelled:LabelledImages",
     "coco": "benchmark.data.coco:Coco",
     "ade20k": "benchmark.data.ade20k:Ade20k",
     "pairs": "benchmark.data.pairs:Pairs",

@@ -45,7 +45,7 @@ class Coco(DataLayout):
         found, warnings, categories = {}, [], None
         for file in files:
             split = file.stem.removeprefix("instances_")
-            content = _read(file)
+            content = read_annotations(file)
             names = [entry["name"] for entry in sorted(content["categories"], key=lambda entry: entry["id"])]
             if categories is not None and names != categories:
                 raise UserError(f"{file} has other categories than {files[0].name}: both must list the same")
@@ -94,7 +94,12 @@ def require_images(folder: Path, annotations: Path) -> None:
         raise UserError(f"{folder} does not exist: the images of {annotations.name} belong there")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_annotations(file: Path) -> dict[str, Any]:
+    """An instances file.
+
+    Raises:
+        UserError: it cannot be read, or is none.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,7 +16,41 @@ from common.errors import UserError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_TYPES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_TYPES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""What Pillow may take a file for (JPEG covers phones' MPO): others among its formats start programs."""
+
+
+class Pictures(Protocol):
+    """Where the pictures of a split are."""
+
+    def open(self, path: str) -> Image:
+        """The picture of that name as RGB.
+
+        Raises:
+            UserError: it cannot be read; the message names it.
+        """
+
+    def state(self, paths: Sequence[str]) -> list[Any]:
+        """What changes as soon as one of them was touched."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Pictures that are files below a folder."""
+
+    root: Path
+
+    def open(self, path: str) -> Image:
+        return read_image(self.root / path)
+
+    def state(self, paths: Sequence[str]) -> list[Any]:
+        found = []
+        for path in paths:
+            status = (self.root / path).stat()
+            found.append([path, status.st_size, status.st_mtime_ns])
+        return found
 
 
 @dataclass(frozen=True)
@@ -22,16 +58,18 @@ class ImageSplit:
     """The images of one split.
 
     Attributes:
-        root: the data set's folder, which `paths` are relative to.
-        paths: one per image, sorted by class and name.
-        labels: [N] int64, index into `classes`.
-        classes: class names, sorted; those of the training split.
+        root: the data set's folder or file.
+        paths: one name per image; of a file: relative to the folder.
+        labels: [N] int64, index into `classes`; or, where an image may show several, [N, K] bool.
+        classes: class names; those of the training split.
+        pictures: where they are; None: files below `root`.
     """
 
     root: Path
     paths: list[str]
     labels: np.ndarray
     classes: list[str]
+    pictures: Pictures | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -42,32 +80,77 @@ class ImageSplit:
         Raises:
             UserError: it cannot be read; the message names it.
         """
-        return read_image(self.root / self.paths[index])
+        return (self.pictures or Files(self.root)).open(self.paths[index])
 
     def state(self) -> str:
         """Digest of names, sizes and times of change of the pictures: another as soon as one was touched."""
-        found = []
-        for path in self.paths:
-            status = (self.root / path).stat()
-            found.append([path, status.st_size, status.st_mtime_ns])
-        return digest(found)
+        return digest((self.pictures or Files(self.root)).state(self.paths))
 
     def subset(self, indices: np.ndarray) -> ImageSplit:
         """The images with these indices."""
-        return ImageSplit(self.root, [self.paths[i] for i in indices], self.labels[indices], self.classes)
+        return replace(self, paths=[self.paths[i] for i in indices], labels=self.labels[indices])
 
 
 def read_image(path: Path) -> Image:
-    """A picture as RGB.
+    """A picture as RGB, as a viewer shows it; see `decode`.
 
     Raises:
         UserError: it cannot be read; the message names it.
     """
+    return decode(path, str(path))
+
+
+def decode(source: Path | bytes, name: str) -> Image:
+    """A picture as RGB, as a viewer shows it.
+
+    It is turned as its EXIF data say, what is transparent lies on white, 16 bits and fractions are scaled to
+    8 bits, of an animation the first picture is taken.
+
+    Args:
+        source: a file, or what one holds.
+        name: for the message.
+
+    Raises:
+        UserError: it cannot be read, or claims to be larger than any photograph.
+    """
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with Image.open(
+            io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
+        ) as image:
+            image.load()
+            return _rgb(_upright(image))
+    except Exception as error:  # a decoder given a broken file can fail in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is no readable image ({reason}): replace or remove it") from None
+        raise UserError(f"{name} is no readable image ({reason}): replace or remove it") from None
+
+
+def _upright(image: Image) -> Image:
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of EXIF data that are broken nothing can be said; the picture is none the worse
+        return image.copy()
+
+
+def _rgb(image: Image) -> Image:
+    from PIL import Image
+
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("a value is not finite")
+        # 16-bit grey is often read as 32 bits; fractions are of 1
+        full = 1.0 if image.mode == "F" and values.max() <= 1 else 255.0 if values.max() <= 255 else 65535.0
+        full = 65535.0 if image.mode.startswith("I;16") else full
+        grey = np.clip(values / full, 0, 1) * 255
+        return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
+    if "A" in image.getbands() or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        ground = Image.new("RGBA", shown.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, shown).convert("RGB")
+    return image.convert("RGB")

@@ -1,22 +1,147 @@
-"""Labelled images of any layout, by the folder they lie in."""
+"""Labelled images of any form: class folders, a csv, a saved Hugging Face data set, COCO's annotations."""
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
-from benchmark.data import image_folder
-from benchmark.data.images import ImageSplit
+import numpy as np
+
+from benchmark.data import arrow, coco_labels, image_folder, manifest
+from benchmark.data.base import DataCheck, DataLayout, counted, entries
+from benchmark.data.images import IMAGE_TYPES, ImageSplit
+from common.errors import UserError
+
+IMAGENET_1K = {"train": 1_281_167, "val": 50_000}
+OPENED = 2_000
+"""Pictures of a split that a check opens, at most: to decode all of ImageNet takes hours."""
 
 
-def read_split(root: Path, split: str, classes: list[str] | None = None) -> ImageSplit:
+def form_of(root: Path) -> ModuleType:
+    """The module that reads what lies there; folders of classes, where nothing else is recognised."""
+    root = Path(root)
+    if manifest.file_of(root):
+        return manifest
+    if arrow.recognises(root):
+        return arrow
+    return coco_labels if coco_labels.splits(root) else image_folder
+
+
+def splits(root: Path) -> list[str]:
+    """Names of the splits of a data set; none where it has none.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return form_of(root).splits(Path(root))
+
+
+def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = False) -> ImageSplit:
     """List the images of a split.
 
     Args:
-        root: the data set's folder.
-        split: name of the split, for instance ``train``.
+        root: the data set's folder, or a csv.
+        split: name of the split, for instance ``train``; ``""``: all of a data set without splits.
         classes: the training split's classes; None when this is the training split.
+        several: an image may show several classes.
 
     Raises:
         UserError: the split is missing or empty, or has classes that training has not.
     """
-    return image_folder.read_split(root, split, classes)
+    return form_of(root).read_split(Path(root), split, classes, several)
+
+
+class LabelledImages(DataLayout):
+    """A training split, and at least one of val and test with none but its classes; or no splits at all, of
+    which tasks that say so judge by a share."""
+
+    name = "image_folder"
+    also = ("imagenet1k", "places365", "classification", "images")
+    holds = (
+        "<split>/<class name>/<image> with splits train and val or test, a manifest.csv (path,label[,split]) "
+        "or a data set that Hugging Face's datasets saved"
+    )
+
+    def glance(self, path: Path) -> str | None:
+        if form_of(path) in (manifest, arrow):
+            return None
+        if not image_folder.splits(path):
+            return _no_images(path)
+        if problem := _no_images(path / "train"):
+            return problem
+        problems = [_no_images(path / split) for split in ("val", "test")]
+        return None if None in problems else problems[0]
+
+    def one_folder_down(self, path: Path) -> Path | None:
+        inner = super().one_folder_down(path)
+        return None if inner is not None and inner.name in image_folder.SPLITS else inner
+
+    def check(self, path: Path) -> DataCheck:
+        """Every class must have images, in training if anywhere; of each split up to `OPENED` pictures must
+        be readable."""
+        path = Path(path)
+        if not manifest.file_of(path):
+            path = self.folder(path)
+        form = form_of(path)
+        several = form is coco_labels or (
+            form is manifest and any(len(row.labels) != 1 for row in manifest.read(path))
+        )
+        names = form.splits(path)
+        first = next((name for name in ("train", "train2017") if name in names), "")
+        if names and not first:
+            raise UserError(f"{path} has no split train, only {', '.join(names)}")
+        train = form.read_split(path, first, None, several)
+        others = [name for name in names if name != first]
+        found = {first or "all": train}
+        found |= {name: form.read_split(path, name, train.classes, several) for name in others}
+        if names and not others:
+            raise UserError(f"{path} has no val/ and no test/: images that are not trained on must judge")
+        opened = sum(_open_some(images) for images in found.values())
+        counts = {name: len(images) for name, images in found.items()}
+        warnings = _odd(found, counts, train.classes)
+        summary = f"{path}: {_WORDS[form]}, {len(train.classes)} classes, images: {counted(counts)}"
+        return DataCheck(f"{summary} ({opened} opened)", tuple(warnings))
+
+
+def _odd(found: dict[str, ImageSplit], counts: dict[str, int], classes: list[str]) -> list[str]:
+    warnings = []
+    for name, images in found.items():
+        shown = images.labels.any(0).nonzero()[0] if images.labels.ndim == 2 else images.labels
+        if absent := sorted(set(range(len(classes))) - set(shown.tolist())):
+            words = f"{len(absent)} of {len(classes)} classes"
+            warnings.append(f"{name} shows nothing of {words}, for instance {classes[absent[0]]}")
+    if len(classes) == 1000 and all(re.fullmatch(r"n\d{8}", name) for name in classes):
+        warnings += [
+            f"{split} has {counts[split]} images, ImageNet-1k has {number}"
+            for split, number in IMAGENET_1K.items()
+            if counts.get(split, number) != number
+        ]
+    return warnings
+
+
+def _open_some(images: ImageSplit) -> int:
+    """Open evenly chosen pictures, and say how many."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), OPENED)).round().astype(int))
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda index: images.image(index).size, chosen):
+            pass
+    return len(chosen)
+
+
+def _no_images(folder: Path) -> str | None:
+    classes = [entry for entry in entries(folder) if entry.is_dir()]
+    if not classes:
+        return f"no {folder.name}/<class name>/<image>"
+    if not any(entry.suffix.lower() in IMAGE_TYPES for entry in entries(classes[0])):
+        return f"no images in {folder.name}/{classes[0].name}"
+    return None
+
+
+_WORDS = {
+    image_folder: "image folder",
+    manifest: "csv manifest",
+    arrow: "Hugging Face data set",
+    coco_labels: "COCO format",
+}

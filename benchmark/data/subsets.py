@@ -11,9 +11,17 @@ from common.errors import UserError
 def hold_out(images: ImageSplit, fraction: float, seed: int) -> tuple[ImageSplit, ImageSplit]:
     """Split off a share of every class, drawn by `seed`: (the rest, the share).
 
+    Of images that may show several classes, a share of the images.
+
     Raises:
         UserError: a class is too small to give and keep at least one image.
     """
+    if images.labels.ndim == 2:
+        order = np.random.default_rng(seed).permutation(len(images))
+        count = max(1, round(fraction * len(images)))
+        if count >= len(images):
+            raise UserError(f"{images.root} has {len(images)} training image only: there is none to hold out")
+        return images.subset(np.sort(order[count:])), images.subset(np.sort(order[:count]))
     generator = np.random.default_rng(seed)
     held = []
     for label, name in enumerate(images.classes):
@@ -30,7 +38,7 @@ def hold_out(images: ImageSplit, fraction: float, seed: int) -> tuple[ImageSplit
 
 
 def fraction(images: ImageSplit, share: float, draw: int = 0) -> ImageSplit:
-    """A share of every class, at least one image of each.
+    """A share of every class, at least one image of each; of images that may show several, of the images.
 
     Draws nest: what a smaller share holds, a larger one of the same `draw` holds too.
 
@@ -40,6 +48,9 @@ def fraction(images: ImageSplit, share: float, draw: int = 0) -> ImageSplit:
     """
     if share >= 1:
         return images
+    if images.labels.ndim == 2:
+        order = np.random.default_rng(draw).permutation(len(images))
+        return images.subset(np.sort(order[: max(1, round(share * len(images)))]))
     counts = np.bincount(images.labels, minlength=len(images.classes))
     wanted = np.minimum(np.maximum(np.round(share * counts), 1), counts).astype(int)
     return images.subset(_first_of_each(images, wanted, draw))

@@ -58,7 +58,7 @@ def check_data(suite: Suite) -> None:
     """
     for task in suite.tasks:
         folder = suite.data_of(task)
-        if not folder.is_dir():
+        if not folder.exists():
             drawn = drawn_data(task.data_name, suite.results)
             check_folder(task.data_name, folder, drawn, tasks.task_type(task.type).layout)
 
@@ -75,7 +75,7 @@ def check_folder(name: str, folder: Path, drawn: Drawn | None = None, layout: st
     Raises:
         UserError: it is not there; the message says how to get it.
     """
-    if not Path(folder).is_dir():
+    if not Path(folder).exists():
         draw_it = f"draw it with {drawn.command}, or " if drawn else ""
         raise UserError(f"data {name}: {folder} does not exist: {draw_it}{point_to(name, layout)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,10 @@ from common.names import slug, suggest
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+
+DATA_ENTRY = "task.data"
+"""The entry of a config that names its data."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,18 @@ def load_task_config(
     overrides: dict[str, Any] | None = None,
     *folders: Path,
     axes: Mapping[str, Any] | None = None,
+    data: Iterable[str] = (),
 ) -> TaskConfig:
     """Read one task config.
+
+    A config for any data has ``task.data = None``. What is given in its place names the task, too:
+    ``linear_probe.py`` with data ``pets`` is ``pets_linear_probe``.
 
     Args:
         name: a path, or a name below one of `folders` or ``task_configs/``.
         overrides: entries to replace (``--set``).
         axes: where on the task's axes to stand (``--axis``).
+        data: names of data that there are, of which a config for any data takes the only one.
 
     Raises:
         UserError: no such file, no valid config, or a kind of task or an axis nobody knows.
@@ -102,7 +111,20 @@ def load_task_config(
     if not isinstance(task, dict) or not {"type", "data"} <= task.keys():
         raise UserError(f"{path} is no task config: it needs task = dict(type=..., data=..., ...)")
     tasks.task_type(task["type"])
-    found = TaskConfig(path.stem, path, cfg, dict(overrides or {}))
+    overrides = dict(overrides or {})
+    stem = path.stem
+    if DATA_ENTRY in overrides or task["data"] is None:
+        names = list(data)
+        if task["data"] is None and len(names) != 1:
+            raise UserError(
+                f"{path.name} is for data of any name: give them one, and their place, with --data NAME=PATH"
+                + (" (once)" if names else "")
+            )
+        overrides[DATA_ENTRY] = task["data"] or names[0]
+        cfg = read_config(path, overrides)
+        if read_config(path).task.data is None:
+            stem = f"{overrides[DATA_ENTRY]}_{stem}"
+    found = TaskConfig(stem, path, cfg, overrides)
     return found.at(axes) if axes else found
 
 
@@ -159,7 +181,8 @@ class Cell:
         words = ["python", "run_suite.py", "run", shown(self.task.path)]
         words += ["--backbone", _shown_backbone(self.backbone)]
         words += ["--data", f"{self.task.data_name}={shown(self.data)}", "--seed", str(self.seed)]
-        words += override_words(self.task.overrides) + override_words(self.task.axes, "--axis")
+        told = {key: value for key, value in self.task.overrides.items() if key != DATA_ENTRY}
+        words += override_words(told) + override_words(self.task.axes, "--axis")
         return shlex.join(words)
 
     def identity(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from common.digest import folder_digest
+from common.digest import digest, folder_digest
 from common.errors import UserError
 from common.files import read_json, write_json
 
@@ -37,9 +37,13 @@ def influential(value: Any) -> Any:
 def data_digest(folder: Path, results: Path) -> str:
     """`folder_digest`, remembered in ``<results>/.digests.json`` as long as nothing in the folder changes.
 
+    Of a manifest's data: of the folder that it lies in, and of its name.
+
     Raises:
         UserError: the folder is missing.
     """
+    if Path(folder).is_file():
+        return digest([Path(folder).name, data_digest(Path(folder).parent, results)])
     if not Path(folder).is_dir():
         raise UserError(f"data folder {folder} does not exist: run prepare, or name the folder with --data")
     state = _state(folder)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import Field, model_validator
 
+from benchmark.data import labelled
 from benchmark.data.images import ImageSplit
-from benchmark.data.labelled import read_split
 from benchmark.data.subsets import fraction, hold_out
 from benchmark.tasks.base import TaskContext
+from common.errors import UserError
 from common.settings import Settings
+
+AUTO = "auto"
+TEST_SHARE = 0.2
+"""Of data without splits, the share of each class that judges; whatever the seed, it is the same."""
 
 
 class SplitSettings(Settings):
@@ -16,7 +23,9 @@ class SplitSettings(Settings):
 
     Attributes:
         train, val, test: names of the splits. With ``val=None`` a share of the training split, drawn by the
-            seed, takes its place and is not trained on.
+            seed, takes its place and is not trained on. ``auto`` takes what there is: as test split ``test``,
+            else ``val`` or ``validation``, else, of data without splits, a fifth of every class; as
+            validation split ``val`` or ``validation`` where it does not judge, else none.
         hold_out: that share.
         fraction: share of the training images that is used, the same of every class, at least one of each.
             Validation images are used all: chosen on a handful, a setting would be the luck of these.
@@ -32,19 +41,64 @@ class SplitSettings(Settings):
 
     @model_validator(mode="after")
     def _splits(self) -> SplitSettings:
-        if self.val is None and not 0 < self.hold_out < 1:
+        if self.val in (None, AUTO) and not 0 < self.hold_out < 1:
             raise ValueError(f"hold_out={self.hold_out}: give a share between 0 and 1")
-        if self.test in (self.train, self.val):
+        if self.test != AUTO and self.test in (self.train, self.val):
             raise ValueError(f"split {self.test!r} cannot both choose and judge")
         return self
 
 
-def read_splits(context: TaskContext, settings: SplitSettings) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
-    """Training, validation and test images."""
-    train = read_split(context.data, settings.train)
-    test = read_split(context.data, settings.test, train.classes)
-    if settings.val is None:
+def read_splits(
+    context: TaskContext, settings: SplitSettings, several: bool = False
+) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
+    """Training, validation and test images.
+
+    Args:
+        several: an image may show several classes.
+
+    Raises:
+        UserError: a split is missing, or the data cannot be read.
+    """
+    data, chosen = context.data, choose_splits(settings, labelled.splits(context.data))
+    train = labelled.read_split(data, chosen.train, several=several)
+    if chosen.test is None:
+        train, test = hold_out(train, TEST_SHARE, 0)
+    else:
+        test = labelled.read_split(data, chosen.test, train.classes, several)
+    if chosen.val is None:
         train, val = hold_out(train, settings.hold_out, context.seed)
     else:
-        val = read_split(context.data, settings.val, train.classes)
+        val = labelled.read_split(data, chosen.val, train.classes, several)
     return fraction(train, settings.fraction, settings.draw), val, test
+
+
+class Chosen(NamedTuple):
+    """Names of splits; None for a share of the training split."""
+
+    train: str
+    val: str | None
+    test: str | None
+
+
+def choose_splits(settings: SplitSettings, found: list[str]) -> Chosen:
+    """What ``auto`` means for data with these splits.
+
+    Raises:
+        UserError: nothing could judge.
+    """
+    train, val, test = settings.train, settings.val, settings.test
+    if AUTO not in (val, test):
+        return Chosen(train, val, test)
+    validation = next((name for name in ("val", "validation", "val2017") if name in found), None)
+    if test == AUTO and not found:
+        return Chosen("", None, None)
+    if test == AUTO:
+        test = "test" if "test" in found else validation
+    if test is None:
+        raise UserError(
+            f"there are the splits {', '.join(found)}, and none called test, val or validation: name those "
+            "that judge with --set task.test=NAME"
+        )
+    if val == AUTO:
+        val = validation if validation != test else None
+    return Chosen(train, val, test)

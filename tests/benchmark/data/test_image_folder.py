@@ -7,8 +7,9 @@ import pytest
 from image_data import draw_images
 from PIL import Image
 
-from benchmark.data.image_folder import ImageFolder, read_split
+from benchmark.data.image_folder import read_split
 from benchmark.data.images import read_image
+from benchmark.data.labelled import LabelledImages
 from benchmark.data.subsets import hold_out
 from common.errors import UserError
 
@@ -20,7 +21,7 @@ def root(tmp_path):
 
 def message(path):
     with pytest.raises(UserError) as caught:
-        ImageFolder().check(path)
+        LabelledImages().check(path)
     text = str(caught.value)
     assert "\n" not in text and str(path) in text
     return text
@@ -82,7 +83,7 @@ def test_a_picture_is_rgb_or_an_error_that_names_it(root):
 
 
 def test_sound_data_are_summed_up(root):
-    report = ImageFolder().check(root)
+    report = LabelledImages().check(root)
     assert report.summary == (
         f"{root}: image folder, 3 classes, images: train 18, val 12, test 24 (54 opened)"
     )
@@ -90,9 +91,9 @@ def test_sound_data_are_summed_up(root):
 
 
 def test_only_some_pictures_are_opened(root, monkeypatch):
-    monkeypatch.setattr("benchmark.data.image_folder.OPENED", 5)
+    monkeypatch.setattr("benchmark.data.labelled.OPENED", 5)
     (root / "train" / "green" / "0.png").write_text("no image")  # the seventh of eighteen: not looked at
-    assert "(15 opened)" in ImageFolder().check(root).summary
+    assert "(15 opened)" in LabelledImages().check(root).summary
     (root / "train" / "blue" / "0.png").write_text("no image")
     assert "blue/0.png is no readable image" in message(root)
 
@@ -108,12 +109,12 @@ def test_what_is_wrong_is_named(root, tmp_path):
         shutil.rmtree(root / split)
     assert "has no val/ and no test/" in message(root)
     shutil.rmtree(root / "train")
-    assert "train does not exist" in message(root)
+    assert "has no class folders: sort its images into <split>/<class name>/" in message(root)
 
 
 def test_odd_but_usable_data_are_a_warning(root):
     shutil.rmtree(root / "val" / "green")
-    report = ImageFolder().check(root)
+    report = LabelledImages().check(root)
     assert report.warnings == ("val shows nothing of 1 of 3 classes, for instance green",)
 
 
@@ -123,7 +124,7 @@ def test_imagenet_is_known_by_its_classes(tmp_path):
             folder = tmp_path / split / f"n{number:08}"
             folder.mkdir(parents=True)
             Image.new("RGB", (1, 1)).save(folder / "a.png")
-    assert ImageFolder().check(tmp_path).warnings == (
+    assert LabelledImages().check(tmp_path).warnings == (
         "train has 1000 images, ImageNet-1k has 1281167",
         "val has 1000 images, ImageNet-1k has 50000",
     )

@@ -1,0 +1,125 @@
+"""Labelled images in a folder that Hugging Face's ``datasets`` saved (`save_to_disk`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.images import ImageSplit, decode
+from benchmark.data.labels import check_names, coded
+from common.errors import UserError, one_line
+from common.files import read_json
+from common.names import suggest
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from PIL.Image import Image
+
+MARKS = ("dataset_dict.json", "state.json")
+"""Files that such folders hold: of several splits, and of one."""
+
+LABELS = ("label", "labels", "fine_label", "class", "category", "target")
+"""Names of the column of labels, the likeliest first."""
+
+
+def recognises(root: Path) -> bool:
+    return any((root / mark).is_file() for mark in MARKS)
+
+
+def splits(root: Path) -> list[str]:
+    """Names of the splits; none where the folder is one data set without any."""
+    content = read_json(root / MARKS[0])
+    return sorted(content.get("splits", [])) if isinstance(content, dict) else []
+
+
+def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = False) -> ImageSplit:
+    """The images of a split; ``""`` is all of a folder without splits.
+
+    Args:
+        root: the folder.
+        split: its name.
+        classes: the training split's classes; None when this is the training split.
+        several: an image may have several labels, or none.
+
+    Raises:
+        UserError: it cannot be read, or has no column of images, or of labels.
+    """
+    from datasets import ClassLabel
+
+    known = splits(root)
+    if split and split not in known:
+        raise UserError(f"{root} has no split {split!r}: {suggest(split, known)}")
+    folder = root / split
+    data = _load(folder)
+    column = next((name for name in LABELS if name in data.features), None)
+    if column is None:
+        raise UserError(
+            f"{folder} has no column of labels among {', '.join(data.features)}: call it {LABELS[0]!r}"
+        )
+    feature = data.features[column]
+    inner = getattr(feature, "feature", feature)
+    many = inner is not feature
+    if many and not several:
+        raise UserError(f"{folder}: column {column} has several labels an image: use a multi-label task")
+    values = data[column][:] if len(data) else []
+    if isinstance(inner, ClassLabel):
+        names = list(inner.names)
+        given = [value for row in values for value in (row if many else [row])]
+        unknown = [value for value in given if not 0 <= value < len(names)]
+        if unknown:
+            raise UserError(
+                f"{folder}: {len(unknown)} labels are none of the {len(names)} classes ({unknown[0]}): a "
+                "split without labels cannot be used"
+            )
+        rows = [[names[value] for value in (row if many else [row])] for row in values]
+    else:
+        rows = [[str(value) for value in (row if many else [row])] for row in values]
+        names = sorted({name for row in rows for name in row})
+    if not rows:
+        raise UserError(f"{folder} holds no images")
+    if classes is None:
+        check_names(names, folder)
+    labels = coded(rows, classes or names, several, folder)
+    paths = [f"{split or 'all'}/{number:08d}" for number in range(len(rows))]
+    return ImageSplit(root, paths, labels, list(classes or names), ArrowPictures(folder))
+
+
+@dataclass(frozen=True)
+class ArrowPictures:
+    """Pictures in the column of images of a saved data set, called by the number of their row."""
+
+    folder: Path
+
+    def open(self, path: str) -> Image:
+        cell = _images(self.folder)[int(path.rpartition("/")[2])]
+        source = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"] or "")
+        return decode(source, f"{self.folder}, row {path.rpartition('/')[2]}")
+
+    def state(self, paths: Sequence[str]) -> list[Any]:
+        files = sorted(self.folder.glob("*.arrow"))
+        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        return [*map(list, stats), *paths]
+
+
+def _load(folder: Path) -> Dataset:
+    from datasets import load_from_disk
+
+    try:
+        return load_from_disk(str(folder))
+    except Exception as error:  # what a torn folder makes of the library differs
+        raise UserError(f"{folder} is no data set saved by datasets ({one_line(error)})") from None
+
+
+@lru_cache(maxsize=8)
+def _images(folder: Path) -> Any:
+    """The column of images, undecoded."""
+    from datasets import Image
+
+    data = _load(folder)
+    column = next((name for name, feature in data.features.items() if isinstance(feature, Image)), None)
+    if column is None:
+        raise UserError(f"{folder} has no column of images among {', '.join(data.features)}")
+    return data.cast_column(column, Image(decode=False))[column]
