@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from backbones import adapt, load_backbone
-from backbones.vit import tune
+from backbones.vit import Tokens, tune
 
 
 @MODELS.register_module()
@@ -40,6 +40,7 @@ class ViTBackbone(nn.Module):
             floor of every comparison too low.
         drop_path_rate: stochastic depth, rising linearly to this rate at the last block.
         with_cp: activation checkpointing: less memory, a second forward pass.
+        class_head: keep what only the class token's representation needs, for `tokens`.
         cpu_attention: on a machine without GPU use the attention that is faster for small images there
             (`backbones.vit.tune`); its memory grows with the fourth power of the image's side.
 
@@ -63,10 +64,14 @@ class ViTBackbone(nn.Module):
         drop_path_rate: float = 0.0,
         with_cp: bool = False,
         cpu_attention: bool = False,
+        class_head: bool = False,
     ) -> None:
         super().__init__()
         self.vit = load_backbone(weights, seed=seed)
-        adapt.drop_class_head(self.vit)
+        if class_head:
+            self.vit.synset_classifier = None
+        else:
+            adapt.drop_class_head(self.vit)
         adapt.set_output_stride(self.vit, output_stride)
         self.strides = tuple(strides or (output_stride,))
         for stride in self.strides:
@@ -108,7 +113,16 @@ class ViTBackbone(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        if self.normalises:
-            images = (images - self.mean) / self.std
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen_stages != "all"):
-            return tuple(self.vit.feature_maps(images, self.strides))
+        with self._gradients():
+            return tuple(self.vit.feature_maps(self._normalised(images), self.strides))
+
+    def tokens(self, images: Tensor) -> Tokens:
+        """What a classifier reads; for a backbone with ``class_head=True`` and ``class_token=True``."""
+        with self._gradients():
+            return self.vit(self._normalised(images))
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std if self.normalises else images
+
+    def _gradients(self) -> torch.set_grad_enabled:
+        return torch.set_grad_enabled(torch.is_grad_enabled() and self.frozen_stages != "all")

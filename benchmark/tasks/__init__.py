@@ -55,6 +55,11 @@ INIT_AXES = {"init": "task.init", "alpha": "task.alpha", "init_bias": "task.init
 SPLIT_AXES = {"fraction": "task.fraction", "draw": "task.draw"}
 """Axes of whatever reads its images by `benchmark.tasks.splits`."""
 
+FINETUNE_AXES = {
+    **{name: entry for name, entry in RUNNER_AXES.items() if name != "iterations"},
+    "layer_decay": "optim_wrapper.paramwise_cfg.layer_decay",
+}
+
 DENSE_AXES = {**RUNNER_AXES, **INIT_AXES}
 
 TASKS = {
@@ -84,6 +89,22 @@ TASKS = {
     ),
     "retrieval": TaskType(
         "benchmark.tasks.retrieval:Retrieval", 1, axes={"feature": "task.feature"}, layout="image_folder"
+    ),
+    "finetune": TaskType(
+        "benchmark.tasks.finetune:Finetune",
+        1,
+        RUNNER_KEYS,
+        {**FINETUNE_AXES, **SPLIT_AXES, **INIT_AXES},
+        "image_folder",
+        True,
+    ),
+    "multilabel": TaskType(
+        "benchmark.tasks.multilabel:MultiLabel",
+        1,
+        RUNNER_KEYS,
+        {**FINETUNE_AXES, **SPLIT_AXES, **INIT_AXES},
+        "coco",
+        True,
     ),
     "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, DENSE_AXES, "coco", True),
     "segmentation": TaskType(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field, model_validator
@@ -48,25 +49,33 @@ class SplitSettings(Settings):
         return self
 
 
-def read_splits(
-    context: TaskContext, settings: SplitSettings, several: bool = False
+def read_splits(context: TaskContext, settings: SplitSettings) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
+    """Training, validation and test images of a cell, each of which shows one class; see `split_images`."""
+    return split_images(context.data, settings, context.seed)
+
+
+def split_images(
+    data: Path, settings: SplitSettings, seed: int, several: bool = False
 ) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
     """Training, validation and test images.
 
     Args:
+        data: a folder or a csv.
+        settings: what is read of it.
+        seed: of what is held out.
         several: an image may show several classes.
 
     Raises:
         UserError: a split is missing, or the data cannot be read.
     """
-    data, chosen = context.data, choose_splits(settings, labelled.splits(context.data))
+    chosen = choose_splits(settings, labelled.splits(data))
     train = labelled.read_split(data, chosen.train, several=several)
     if chosen.test is None:
         train, test = hold_out(train, TEST_SHARE, 0)
     else:
         test = labelled.read_split(data, chosen.test, train.classes, several)
     if chosen.val is None:
-        train, val = hold_out(train, settings.hold_out, context.seed)
+        train, val = hold_out(train, settings.hold_out, seed)
     else:
         val = labelled.read_split(data, chosen.val, train.classes, several)
     return fraction(train, settings.fraction, settings.draw), val, test

@@ -1,0 +1,32 @@
+"""Low-rank updates of attention (LoRA) on the embedded classification data.
+
+Protocol: as demo_finetune.py, but of the backbone only updates of rank 8 to the layers of attention are
+trained (arXiv 2106.09685, by peft), at learning rate 3e-3: the rung between an attentive probe and
+fine-tuning.
+
+Command:
+    python run_suite.py run task_configs/classification/demo_lora.py \
+        --backbone run:results/demo/pretrain/catlip \
+        --data demo_classification=results/data/demo/classification
+
+Published: none, the data are drawn by this project.
+"""
+
+_base_ = ["_base_/demo_finetune.py"]
+
+model = dict(lora=dict(r=8, lora_alpha=16))
+
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=8, val_interval=8)
+optim_wrapper = dict(optimizer=dict(lr=3e-3), paramwise_cfg=dict(layer_decay=1.0))
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=20),
+    dict(
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        begin=0,
+        end=8,
+        T_max=8,
+        eta_min_ratio=0.01,
+        convert_to_iter_based=True,
+    ),
+]
