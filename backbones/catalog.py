@@ -19,6 +19,7 @@ from common.names import closest
 
 if TYPE_CHECKING:
     from backbones.card import Card
+    from backbones.text import TextTower
     from backbones.vit import ViT
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,16 @@ def empty(name: str) -> ViT:
     """See `backbones.empty_backbone`."""
     reader, rest = _find(name)
     return reader.load(rest, weights=False).to("meta")
+
+
+def load_text(name: str) -> TextTower:
+    """The text tower beside the image tower of a backbone, by the backbone's name.
+
+    Raises:
+        UserError: it was trained without one, or it is not known how to read it.
+    """
+    reader, rest = _find(name)
+    return reader.text(rest).eval()
 
 
 def ready(name: str) -> None:

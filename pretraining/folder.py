@@ -23,7 +23,10 @@ PROGRESS = Path("training", "progress.json")
 _FINGERPRINT = "fingerprint.json"
 _SUPERSEDED = ".superseded"
 _KEPT = "kept"
-_FINISHED = ("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv")  # in order of removal
+_FINISHED = (
+    *("backbone.json", "weights.safetensors", "text.json", "text.safetensors", "vocabulary.csv"),
+    "history.csv",
+)  # in order of removal
 
 
 def training_folder(out: Path) -> Path:

@@ -276,6 +276,7 @@ def _save(
 ) -> None:
     """Write the checkpoint: weights and backbone.json, and what is needed to understand them."""
     reading.save(folder)
+    model.objective.save_text(folder)
     model.vit.synset_classifier = model.objective.synset_classifier(reading.vocabulary)
     run_folder.save(
         folder,

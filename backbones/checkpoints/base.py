@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from backbones.released import RELEASED, Entry
 from common.digest import digest
+from common.errors import UserError
 
 if TYPE_CHECKING:
     from backbones.card import Card
+    from backbones.text import TextTower
     from backbones.vit import ViT
 
 
@@ -57,6 +59,14 @@ class Reader(abc.ABC):
         from backbones.card import Card, NamedArchitecture
 
         return Card(architecture=NamedArchitecture(name=rest), objective=None, cost=None)
+
+    def text(self, rest: str) -> TextTower:
+        """The text tower that was trained with the image tower of that name.
+
+        Raises:
+            UserError: there is none, or it cannot be read. The default: there is none.
+        """
+        raise UserError(f"{self.source}:{rest} has no text tower that is known here")
 
     def ready(self, rest: str) -> None:  # noqa: B027  most sources have nothing to fetch
         """Refuse weights that are not on this machine and may not be fetched.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from backbones.card import Card
     from backbones.layout import Layout
     from backbones.preprocessing import Preprocessing
+    from backbones.text import TextTower
     from backbones.vit import ViT
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -135,6 +136,18 @@ class HuggingFaceReader(Reader):
         return assemble(
             layout, tensors, report, path, _preprocessing(folder, family, layout.image_size, report)
         )
+
+    def text(self, rest: str) -> TextTower:
+        """CLIP's text tower of the same folder, run by transformers.
+
+        Raises:
+            UserError: the folder is of another kind of model, or lacks the tokenizer.
+        """
+        from backbones.checkpoints.clip_text import transformers_text
+
+        folder = Path(rest).expanduser()
+        _config(folder)
+        return transformers_text(folder)
 
     def digest(self, rest: str) -> str:
         """Digest of the weights and configurations; a folder of another kind of model is refused at once."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from backbones.card import Card
+    from backbones.text import TextTower
     from backbones.vit import ViT
 
 
@@ -52,6 +53,13 @@ class OpenAIReader(Reader):
         layout = clip_keys.layout_from(tensors, path, width // 64, "quick_gelu")
         size = layout.image_size
         return assemble(layout, tensors, report, path, Preprocessing(size, CLIP_MEAN, CLIP_STD, "bicubic"))
+
+    def text(self, rest: str) -> TextTower:
+        """The text tower of the same file."""
+        from backbones.checkpoints.clip_text import open_clip_text
+
+        path, _ = split_options(rest)
+        return open_clip_text(_read(path, True), path, quick_gelu=True)
 
     def digest(self, rest: str) -> str:
         """Digest of the weights."""

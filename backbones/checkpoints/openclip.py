@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from backbones.card import Card
     from backbones.preprocessing import Preprocessing
+    from backbones.text import TextTower
     from backbones.vit import ViT
 
 OPTIONS = ("model", "pretrained")
@@ -60,15 +61,7 @@ class OpenCLIPReader(Reader):
         """
         from backbones.checkpoints.assemble import assemble
 
-        path, options = split_options(rest, OPTIONS)
-        _check_there(path, options)
-        if path.is_dir():
-            found = [path / name for name in _WEIGHTS if (path / name).is_file()]
-            if not found or not (path / CONFIG).is_file():
-                raise UserError(
-                    f"{path} is a folder without {CONFIG} and {_WEIGHTS[0]}: name openclip:FILE?model=NAME"
-                )
-            path = found[0]
+        path, options = _file(rest)
         state = read_state(path, "openclip", weights)
         if not any(key.startswith("visual.trunk.") for key in state):
             clip_keys.prefix_of(state, path, "openclip")
@@ -94,6 +87,18 @@ class OpenCLIPReader(Reader):
             )
         return assemble(trunk, tensors, report, path, _preprocessing(size, preprocess))
 
+    def text(self, rest: str) -> TextTower:
+        """The text tower of the same file: OpenCLIP's transformers over BPE tokens."""
+        from backbones.checkpoints.clip_text import open_clip_text
+
+        path, options = _file(rest)
+        config, _ = _config(path, options)
+        text = dict(config.get("text_cfg") or {})
+        if text.get("hf_model_name") or text.get("hf_tokenizer_name") or config.get("multimodal_cfg"):
+            raise UserError(f"{path}: text towers of transformers inside OpenCLIP's are not supported")
+        quick = bool(config.get("quick_gelu"))
+        return open_clip_text(read_state(path, "openclip", True), path, quick, config["embed_dim"], text)
+
     def digest(self, rest: str) -> str:
         """Digest of the weights, of the config beside them and of the options."""
         path, options = split_options(rest, OPTIONS)
@@ -109,6 +114,24 @@ class OpenCLIPReader(Reader):
         path, options = split_options(rest, OPTIONS)
         architecture = NamedArchitecture(name=options.get("model", path.stem), family="CLIP ViT")
         return Card(architecture=architecture, objective="clip", cost=None)
+
+
+def _file(rest: str) -> tuple[Path, dict[str, str]]:
+    """The file of weights that a name means, and the name's options.
+
+    Raises:
+        UserError: it is not there.
+    """
+    path, options = split_options(rest, OPTIONS)
+    _check_there(path, options)
+    if path.is_dir():
+        found = [path / name for name in _WEIGHTS if (path / name).is_file()]
+        if not found or not (path / CONFIG).is_file():
+            raise UserError(
+                f"{path} is a folder without {CONFIG} and {_WEIGHTS[0]}: name openclip:FILE?model=NAME"
+            )
+        path = found[0]
+    return path, options
 
 
 def _check_there(path: Path, options: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from common.files import replacing, write_json
 
 if TYPE_CHECKING:
     from backbones.card import Card
+    from backbones.text import TextTower
     from backbones.vit import ViT
 
 FORMAT = 1
@@ -67,6 +68,12 @@ class RunReader(Reader):
         except ValueError as error:
             raise UserError(f"{path} does not fit backbone.json beside it ({error})") from None
         return vit.eval()
+
+    def text(self, rest: str) -> TextTower:
+        """The tower that pre-training kept beside the backbone."""
+        from backbones.text import read_text
+
+        return read_text(Path(rest))
 
     def digest(self, rest: str) -> str:
         """Digest of the weights' bytes."""

@@ -90,6 +90,13 @@ TASKS = {
     "retrieval": TaskType(
         "benchmark.tasks.retrieval:Retrieval", 1, axes={"feature": "task.feature"}, layout="image_folder"
     ),
+    "zero_shot": TaskType(
+        "benchmark.tasks.zero_shot:ZeroShot",
+        1,
+        axes={name: f"task.{name}" for name in ("by", "templates", "alpha", "bias")},
+        layout="image_folder",
+    ),
+    "image_text": TaskType("benchmark.tasks.image_text:ImageText", 1, layout="pairs"),
     "finetune": TaskType(
         "benchmark.tasks.finetune:Finetune",
         1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -118,6 +119,9 @@ class Objective(nn.Module):
     def synset_classifier(self, vocabulary: Vocabulary | None) -> SynsetClassifier | None:
         """The classifier to save with the backbone, for objectives that learn one of this vocabulary."""
         return None
+
+    def save_text(self, folder: Path) -> None:
+        """Write the text tower beside the backbone (`backbones.text`), for objectives that train one."""
 
     def cost_inputs(self) -> dict[str, Any]:
         """Facts of the head that belong beside the training cost (widths, vocabulary size)."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
-import open_clip.transformer
 import torch
 import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from open_clip.loss import ClipLoss
 from torch import Tensor, nn
 
+from backbones.text import save_text, text_transformer
 from backbones.vit import Tokens
 from pretraining.data.readings import TextTokens
 from pretraining.objectives.base import ImageTextBatch, Objective
@@ -47,13 +48,14 @@ class CLIP(Objective):
         init_temperature: float = 0.07,
     ) -> None:
         super().__init__()
-        self.text = open_clip.transformer.TextTransformer(
-            context_length=context_length,
-            width=text_width,
-            heads=text_heads,
-            layers=text_layers,
-            output_dim=embed_dim,
-        )
+        self.text_shape = {
+            "context_length": context_length,
+            "width": text_width,
+            "heads": text_heads,
+            "layers": text_layers,
+            "embed_dim": embed_dim,
+        }
+        self.text = text_transformer(**self.text_shape)
         self.image_projection = nn.Parameter(torch.randn(width, embed_dim) * width**-0.5)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / init_temperature)))
         self.similarity_loss = ClipLoss(
@@ -71,6 +73,17 @@ class CLIP(Objective):
     @property
     def text_tower(self) -> nn.Module:
         return self.text
+
+    def save_text(self, folder: Path) -> None:
+        save_text(
+            folder,
+            self.text_shape,
+            {
+                **{f"text.{name}": value for name, value in self.text.state_dict().items()},
+                "image_projection": self.image_projection,
+                "logit_scale": self.logit_scale,
+            },
+        )
 
     def cost_inputs(self) -> dict[str, Any]:
         return {"context_length": self.text.context_length, "text_width": self.text.width}

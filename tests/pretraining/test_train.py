@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from backbones import load_backbone
 from backbones import vit as vit_module
+from backbones.catalog import load_text
 from common.errors import UserError
 from common.progress import read_progress
 from common.training.runner import ResumableRunner
@@ -34,6 +35,12 @@ def test_a_run_leaves_a_backbone_and_what_it_cost(pairs, tmp_path, objective):
     vit = load_backbone(f"run:{out}")
     assert vit(torch.rand(1, 3, 32, 48)).patches.shape == (1, 32, 2, 3)
     assert (vit.synset_classifier is not None) == (objective == "catlip")
+    if objective == "clip":
+        tower = load_text(f"run:{out}")
+        assert tower.images(torch.rand(1, 32)).shape == tower.texts(["a dog"]).shape
+        assert 1 < tower.logit_scale < 100
+    else:
+        assert not list(out.glob("text.*"))
     mined = json.loads((out / "backbone.json").read_text())["cost"]["labelling_seconds"]
     assert (mined is not None and mined > 0) == (objective == "catlip")
     if objective == "catlip":

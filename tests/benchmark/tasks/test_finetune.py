@@ -161,3 +161,22 @@ def test_several_labels_are_learnt(several, tmp_path, loss):
     assert outcome.details["class_ap"].keys() == {"red", "green", "blue"}
     assert len(outcome.per_image) == 24 and len(outcome.per_image["probabilities"][0]) == 3
     assert outcome.metrics["mAP"].value == pytest.approx(np.mean(list(outcome.details["class_ap"].values())))
+
+
+def test_transfer_init_starts_the_class_layer(tmp_path, catlip, monkeypatch):
+    colours = {"red": (210, 30, 20), "cat": (20, 40, 200), "sky": (30, 190, 40)}
+    root = draw_images(tmp_path / "data", colours=colours)
+    options = {"+task.init": "transfer", "optim_wrapper.optimizer.lr": 1e-12, "train_cfg.max_epochs": 1}
+    models = []
+    import benchmark.tasks.openmmlab_runner as door
+
+    finish = door.finish
+    monkeypatch.setattr(
+        door, "finish", lambda runner, *rest: (models.append(runner.trained_model), finish(runner, *rest))
+    )
+    outcome = Finetune().run(context(root, tmp_path / "cell", backbone=catlip, **options))
+    assert outcome.details["transfer_init"]["labels"]["exact"] == 3
+    source = load_backbone(catlip).synset_classifier
+    rows = {tuple(row.tolist()) for row in source.weight.detach()}
+    found = models[0].head.weight.detach()
+    assert all(min((found[k] - torch.tensor(row)).abs().max() for row in rows) < 1e-5 for k in range(3))
