@@ -41,6 +41,9 @@ def command(
     Example: [bold]python run_suite.py run task_configs/classification/imagenet1k_linear_probe.py --backbone
     run:results/demo/pretrain/catlip --data imagenet1k=/data/imagenet[/bold]
 
+    A probe and zero-shot classification take any number of further test sets with the same classes, as
+    ImageNet-V2, -R, -A, -Sketch and -C: [bold]--data imagenet1k=... --data imagenet_v2=PATH[/bold]
+
     Example, data of your own under any name: [bold]python run_suite.py run classification/linear_probe.py
     --backbone run:results/demo/pretrain/catlip --data pets=/my/photos[/bold]
     """
@@ -64,8 +67,12 @@ def command(
     name, layout = task.data_name, task_type(task.type).layout
     if processes > 1 and not task_type(task.type).shared:
         raise UserError(f"{task.path.name}: a {task.type} is computed by one process: leave --processes out")
+    kind = task_type(task.type)
+    further = tuple((other, paths[other]) for other in paths if other != name) if kind.further else ()
+    for other, place in further:
+        check_folder(other, place)
     check_data_names(
-        paths,
+        [] if further else paths,
         [name],
         task.path.name,
         " (for other data of any name: classification/linear_probe.py and others without one)",
@@ -77,7 +84,7 @@ def command(
             raise UserError(f"this task reads data {name!r}: {point_to(name, layout)}")
         place = place or drawn.folder
         check_folder(name, place, drawn, layout)
-    cell = Cell(suite, backbone, backbone, task, seed, place, folder)
+    cell = Cell(suite, backbone, backbone, task, seed, place, folder, further=further)
     cell.fingerprint()  # an unknown backbone is told at once, not kept as a failed record
     with stoppable(), Display() as display:
         record = run_cells([cell], LocalLauncher(), display, retry_failed=True, processes=processes)[0]

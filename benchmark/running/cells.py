@@ -136,13 +136,18 @@ def _order(cell: Cell, identity: dict[str, Any] | None) -> Order:
             protocol=tasks.task_type(cell.task.type).protocol,
             axes=cell.task.axes,
         ),
-        data=DataInfo(name=cell.task.data_name, path=str(Path(cell.data).absolute()), digest=known["data"]),
+        data=_data(cell.task.data_name, cell.data, known["data"]),
+        further=[_data(name, place, known.get("further", {}).get(name)) for name, place in cell.further],
         seed=cell.seed,
         pretraining_seed=cell.pretraining_seed,
         pretraining_samples=cell.pretraining_samples,
         fingerprint=digest(identity) if identity else None,
         command=cell.command,
     )
+
+
+def _data(name: str, place: Path, digest: str | None) -> DataInfo:
+    return DataInfo(name=name, path=str(Path(place).absolute()), digest=digest)
 
 
 def _failure(order: Order, kind: str, message: str, tail: list[str]) -> Record:

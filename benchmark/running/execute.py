@@ -105,6 +105,7 @@ def _run(order: Order, folder: Path, report: Report) -> Outcome | None:
         seed=order.seed,
         report=report,
         results=folder.parents[3],
+        further={entry.name: Path(entry.path) for entry in order.further},
     )
     outcome = load_task(order.task.type).run(context)
     if outcome is None:

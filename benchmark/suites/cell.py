@@ -36,6 +36,7 @@ class TaskConfig:
         axes: where on the task's axes it stands: name of an axis -> value, for instance
             ``{"learning_rate": 1e-3}``. Cells that differ here alone are points of one curve.
         backbones: names of a suite's backbones that it is for; None: all of them.
+        further: names of test sets beside the data's own, for kinds of task that take such.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TaskConfig:
     overrides: dict[str, Any] = field(default_factory=dict)
     axes: dict[str, Any] = field(default_factory=dict)
     backbones: tuple[str, ...] | None = None
+    further: tuple[str, ...] = ()
 
     @property
     def type(self) -> str:
@@ -149,6 +151,7 @@ class Cell:
             did not make it.
         pretraining_samples: after how many samples of it, where it was not its end: an entry of its recipe's
             ``keep``.
+        further: test sets beside the data's own: (name, place), in order.
     """
 
     suite: str
@@ -160,6 +163,7 @@ class Cell:
     results: Path
     pretraining_seed: int | None = None
     pretraining_samples: int | None = None
+    further: tuple[tuple[str, Path], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -180,7 +184,9 @@ class Cell:
         """The command that computes this cell by itself."""
         words = ["python", "run_suite.py", "run", shown(self.task.path)]
         words += ["--backbone", _shown_backbone(self.backbone)]
-        words += ["--data", f"{self.task.data_name}={shown(self.data)}", "--seed", str(self.seed)]
+        for name, place in ((self.task.data_name, self.data), *self.further):
+            words += ["--data", f"{name}={shown(place)}"]
+        words += ["--seed", str(self.seed)]
         told = {key: value for key, value in self.task.overrides.items() if key != DATA_ENTRY}
         words += override_words(told) + override_words(self.task.axes, "--axis")
         return shlex.join(words)
@@ -200,7 +206,9 @@ class Cell:
             "data": data_digest(self.data, self.results),
             "protocol": tasks.task_type(self.task.type).protocol,
         }
-        # A cell on no axis keeps the fingerprint it had before there were any.
+        # A cell on no axis keeps the fingerprint it had before there were any; so does one of one test set.
+        if self.further:
+            identity["further"] = {name: data_digest(place, self.results) for name, place in self.further}
         return identity | ({"axes": plain(self.task.axes)} if self.task.axes else {})
 
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark.suites.cell import Cell, TaskConfig, load_task_config
 from benchmark.suites.curve import Curve, read_curve
+from benchmark.tasks import task_type
 from common.configs import CONFIGS, check_data_names, find_config, read_config
 from common.errors import UserError
 from common.files import read_json, write_json
@@ -98,7 +99,8 @@ class Suite:
                     if (backbone, pretraining_seed) in made:
                         backbone = made[backbone, pretraining_seed].backbone
                         place += (pretraining_seed,)
-                    cell = Cell(self.name, name, backbone, *place)
+                    further = tuple((other, self.data[other]) for other in task.further)
+                    cell = Cell(self.name, name, backbone, *place, further=further)
                     cells.setdefault(cell.folder, cell)  # what is not pre-trained here is there once per seed
         return list(cells.values())
 
@@ -108,7 +110,7 @@ class Suite:
             return []
         made = {entry.backbone: entry for entry in self.pretrainings()}
         return [
-            replace(cell, backbone=backbone, pretraining_samples=samples)
+            replace(cell, backbone=backbone, pretraining_samples=samples, further=())
             for cell in self.cells()
             if cell.backbone in made and cell.task.name in self.curve.tasks
             for samples, backbone in made[cell.backbone].kept.items()
@@ -148,8 +150,9 @@ def load_suite(
     folder, ``{suite}`` for this suite's folder in it):
         backbones: name -> what `backbones.load_backbone` understands.
         tasks: task configs, each a path or ``dict(config=path, set={key: value}, name=..., axes={axis:
-            values}, backbones=[names])``. A task with axes has a cell for every combination of their values;
-            one with backbones is for these alone.
+            values}, backbones=[names], further=[names])``. A task with axes has a cell for every combination
+            of their values; one with backbones is for these alone; further are test sets beside its own, by
+            their names in data.
         seeds: how often pre-training and transfer are repeated, with seeds 0, 1, ...
         pretraining_seeds: how often pre-training alone is; `seeds` then says how often each of these
             backbones is transferred.
@@ -205,7 +208,8 @@ def load_suite(
         pretraining_seeds=config.get("pretraining_seeds") if pretraining_seeds is None else pretraining_seeds,
         curve=curve,
     )
-    read = {task.data_name for task in suite.tasks} | ({"pairs"} if pretraining else set())
+    read = {name for task in suite.tasks for name in (task.data_name, *task.further)}
+    read |= {"pairs"} if pretraining else set()
     check_data_names(data or {}, read, f"suite {suite.name}")
     suite.data.update(data or {})
     _check(suite)
@@ -252,10 +256,15 @@ def _find_suite(name: str) -> Path:
 
 def _suite_tasks(path: Path, value: Any) -> list[TaskConfig]:
     """The task of one entry, at every point of its axes."""
-    given = _entry(path, value, {"config", "set", "name", "axes", "backbones"})
+    given = _entry(path, value, {"config", "set", "name", "axes", "backbones", "further"})
     task = load_task_config(given["config"], dict(given.get("set", {})), path.parent)
     only = tuple(given["backbones"]) if given.get("backbones") is not None else None
-    task = replace(task, name=given.get("name") or task.name, backbones=only)
+    further = tuple(given.get("further", ()))
+    if further and not task_type(task.type).further:
+        raise UserError(
+            f"{path}: {task.name}: a {task.type} takes no further test sets: leave further=... out"
+        )
+    task = replace(task, name=given.get("name") or task.name, backbones=only, further=further)
     axes = given.get("axes", {})
     for axis, values in axes.items():
         if not isinstance(values, list | tuple) or not values:
@@ -323,6 +332,12 @@ def _check(suite: Suite) -> None:
         raise UserError(f"{suite.path}: two tasks are called {repeated.pop()}: give one a name=...")
     for task in suite.tasks:
         suite.data_of(task)
+        for name in task.further:
+            if name not in suite.data:
+                raise UserError(
+                    f"{suite.path}: task {task.name}: no data are called {name!r}: "
+                    f"{suggest(name, suite.data)} (or add --data {name}=PATH)"
+                )
         for name in task.backbones or ():
             if name not in suite.backbones:
                 known = suggest(name, suite.backbones)

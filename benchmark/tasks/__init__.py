@@ -26,6 +26,7 @@ class TaskType:
             config that it sets. Any other entry is an axis by its own name, dots included.
         layout: of the data it reads, a name of `benchmark.data.layout_of`; None where any folder will do.
         shared: whether several processes can train a cell together.
+        further: whether it takes test sets beside the data's own (`benchmark.tasks.further`).
     """
 
     target: str
@@ -34,6 +35,7 @@ class TaskType:
     axes: Mapping[str, str] = field(default_factory=dict)
     layout: str | None = None
     shared: bool = False
+    further: bool = False
 
 
 RUNNER_KEYS = (
@@ -68,6 +70,7 @@ TASKS = {
         4,
         axes={"feature": "task.feature", **SPLIT_AXES, **INIT_AXES},
         layout="image_folder",
+        further=True,
     ),
     "trained_probe": TaskType(
         "benchmark.tasks.trained_probe:TrainedProbe",
@@ -95,6 +98,7 @@ TASKS = {
         1,
         axes={name: f"task.{name}" for name in ("by", "templates", "alpha", "bias")},
         layout="image_folder",
+        further=True,
     ),
     "image_text": TaskType("benchmark.tasks.image_text:ImageText", 1, layout="pairs"),
     "finetune": TaskType(

@@ -35,6 +35,7 @@ class TaskContext:
         seed: of everything random in the task, and of a ``random:`` backbone's weights.
         report: progress for the parent process.
         results: the results folder, where features are kept; None keeps none.
+        further: test sets beside the data's own: name -> place.
     """
 
     cfg: Config
@@ -44,6 +45,7 @@ class TaskContext:
     seed: int
     report: Report
     results: Path | None = None
+    further: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from benchmark.heads import logistic
 from benchmark.heads.penalty_path import LinearClassifier
 from benchmark.metrics import accuracy, calibration
 from benchmark.tasks.base import Outcome, Task, TaskContext
+from benchmark.tasks.further import FurtherSettings, measure
 from benchmark.tasks.initial import Initial, InitSettings, initial_of
 from benchmark.tasks.splits import SplitSettings, read_splits
 
 
-class ProbeSettings(SplitSettings, InitSettings):
+class ProbeSettings(SplitSettings, InitSettings, FurtherSettings):
     """What a task config may say under ``task``.
 
     With ``init="transfer"`` the penalty is on the distance from the copied rows instead of from zero: a
@@ -92,7 +93,13 @@ class LinearProbe(Task):
         ]
         # of equals the first
         best = max(tried, key=lambda chosen: (chosen.probe.correct, -chosen.probe.loss))
-        logits = best.probe.logits(frozen.of(test, "test", best.feature).tensor()).double().cpu().numpy()
+
+        def logits_of(images: ImageSplit, stage: str) -> np.ndarray:
+            features = frozen.of(images, stage, best.feature).tensor()
+            return best.probe.logits(features).double().cpu().numpy()
+
+        logits = logits_of(test, "test")
+        further = measure(context, settings, test, logits, settings.units, logits_of)
         temperature = calibration.fit_temperature(
             val.labels, best.probe.logits(best.tables["val"].tensor()).double().cpu().numpy()
         )
@@ -102,6 +109,7 @@ class LinearProbe(Task):
             metrics={
                 **accuracy.measure(test.labels, logits, settings.units),
                 **calibration.measure(test.labels, logits, temperature),
+                **further.metrics,
             },
             per_image=accuracy.per_image(test.paths, test.labels, np.exp(calibration.log_softmax(logits))),
             chosen={"l2": best.probe.l2, **({"feature": best.feature} if several else {})},
@@ -117,10 +125,12 @@ class LinearProbe(Task):
                 "feature_width": best.tables["train"].width,
                 "image_size": frozen.preprocessing.size,
                 "temperature": temperature,
+                **({"further": further.details} if further.details else {}),
                 **({"transfer_init": initial.report} if initial else {}),
             },
             notes=[note for chosen in tried for note in _notes(chosen.probe)],
-            images=len(train) + len(val) + len(test),
+            also=further.headlines,
+            images=len(train) + len(val) + len(test) + further.images,
         )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
 
 from backbones import catalog
+from backbones.text import TextTower
 from backbones.vit import SynsetClassifier
 from benchmark.data.images import ImageSplit
 from benchmark.features.frozen import FrozenFeatures
 from benchmark.heads import zero_shot
 from benchmark.metrics import accuracy, calibration
 from benchmark.tasks.base import Outcome, Task, TaskContext
+from benchmark.tasks.further import FurtherSettings, measure
 from benchmark.tasks.splits import SplitSettings, read_splits
 from common.errors import UserError
 from pretraining.labels.vocabulary import Vocabulary
@@ -23,7 +26,7 @@ BIASES: tuple[zero_shot.Bias, ...] = ("own", "zero", "rarity")
 CHUNK = 8192
 
 
-class ZeroShotSettings(SplitSettings):
+class ZeroShotSettings(SplitSettings, FurtherSettings):
     """What a task config may say under ``task``.
 
     Attributes:
@@ -58,18 +61,27 @@ class ZeroShot(Task):
                 "text tower"
             )
         tower = catalog.load_text(context.backbone) if source is None else None
-        features = frozen.of(test, "test").tensor()
         context.report("naming classes")
         if tower is not None:
-            vectors = zero_shot.from_captions(tower, test.classes, settings.templates)
-            parts = [
-                tower.images(features[start : start + CHUNK]) for start in range(0, len(features), CHUNK)
-            ]
-            logits = (tower.logit_scale * torch.cat(parts) @ vectors.T).double().numpy()
-            how, details, notes = {"by": "captions"}, {"templates": settings.templates}, []
+            how, classifier = {"by": "captions"}, _by_captions(settings, tower, test.classes)
+            ways = {"captions": classifier}
+            details, notes = {"templates": settings.templates}, []
         else:
-            logits, details, notes = _by_synsets(settings, source, test, features)
             how = {"by": "synsets"}
+            ways, details, notes = _by_synsets(settings, source, test.classes)
+            classifier = ways[details["bias"]]
+
+        def logits_of(images: ImageSplit, stage: str) -> np.ndarray:
+            return classifier(frozen.of(images, stage).tensor()).double().numpy()
+
+        logits = logits_of(test, "test")
+        if tower is None:
+            features = frozen.of(test, "test").tensor()
+            details["top1_by_bias"] = {
+                way: round(100 * float((made(features).argmax(1).numpy() == test.labels).mean()), 3)
+                for way, made in ways.items()
+            }
+        further = measure(context, settings, test, logits, settings.units, logits_of)
         metrics = {
             **accuracy.measure(test.labels, logits, settings.units),
             **{
@@ -77,6 +89,7 @@ class ZeroShot(Task):
                 for name, metric in calibration.measure(test.labels, logits, 1.0).items()
                 if not name.endswith("_scaled")
             },
+            **further.metrics,
         }
         return Outcome(
             primary="top1",
@@ -85,33 +98,42 @@ class ZeroShot(Task):
             chosen=how,
             details={
                 **details,
+                **({"further": further.details} if further.details else {}),
                 "images": {"test": len(test)},
                 "classes": len(test.classes),
                 "image_size": frozen.preprocessing.size,
             },
             notes=notes,
-            images=len(test),
+            also=further.headlines,
+            images=len(test) + further.images,
         )
 
 
+Classifier = Callable[[torch.Tensor], torch.Tensor]
+"""Class tokens [N, D] -> logits [N, K]."""
+
+
+def _by_captions(settings: ZeroShotSettings, tower: TextTower, classes: list[str]) -> Classifier:
+    vectors = zero_shot.from_captions(tower, classes, settings.templates)
+
+    def logits(features: torch.Tensor) -> torch.Tensor:
+        parts = [tower.images(features[start : start + CHUNK]) for start in range(0, len(features), CHUNK)]
+        return tower.logit_scale * torch.cat(parts) @ vectors.T
+
+    return logits
+
+
 def _by_synsets(
-    settings: ZeroShotSettings, source: SynsetClassifier, test: ImageSplit, features: torch.Tensor
-) -> tuple[np.ndarray, dict, list[str]]:
+    settings: ZeroShotSettings, source: SynsetClassifier, classes: list[str]
+) -> tuple[dict[str, Classifier], dict[str, Any], list[str]]:
+    """A classifier for each way to treat biases; which of them is used, among details; notes."""
     counts = None
     if source.vocabulary_file is not None:
         counts = Vocabulary.load(source.vocabulary_file).counts
-    rows = zero_shot.from_synsets(source, test.classes, settings.alpha, counts)
+    rows = zero_shot.from_synsets(source, classes, settings.alpha, counts)
     ways = [way for way in BIASES if way != "rarity" or counts is not None]
-    found = {way: rows.classifier(way).logits(features).double().numpy() for way in ways}
-    used = settings.bias if settings.bias in found else "own"
-    details = {
-        "rows": rows.report,
-        "bias": used,
-        "top1_by_bias": {
-            way: round(100 * float((logits.argmax(1) == test.labels).mean()), 3)
-            for way, logits in found.items()
-        },
-    }
+    made = {way: rows.classifier(way).logits for way in ways}
+    details = {"rows": rows.report, "bias": settings.bias if settings.bias in made else "own"}
     none = rows.report["labels"]["none"]
-    note = f"{none} of {len(test.classes)} labels name no synset: they are never predicted."
-    return found[used], details, [note] if none else []
+    note = f"{none} of {len(classes)} labels name no synset: they are never predicted."
+    return made, details, [note] if none else []

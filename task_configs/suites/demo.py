@@ -17,6 +17,7 @@ prepare = dict(demo=dict(type="benchmark.demo_data:draw", test_seed=100))
 data = dict(
     pairs="{results}/data/demo/pairs",
     demo_classification="{results}/data/demo/classification",
+    demo_shifted="{results}/data/demo/shifted",
     demo_coco="{results}/data/demo/coco",
     demo_ade20k="{results}/data/demo/ade20k",
 )
@@ -31,10 +32,16 @@ backbones = dict(
     catlip="run:{suite}/pretrain/catlip",
 )
 tasks = [
-    "classification/demo_linear_probe.py",
+    dict(config="classification/demo_linear_probe.py", further=["demo_shifted"]),
     "classification/demo_knn.py",
     "classification/demo_fewshot.py",
     "classification/demo_retrieval.py",
+    dict(config="classification/demo_zero_shot.py", backbones=["clip", "catlip"]),
+    dict(config="classification/demo_image_text.py", backbones=["clip"]),
+    "classification/demo_attentive_probe.py",
+    "classification/demo_lora.py",
+    "classification/demo_finetune.py",
+    "classification/demo_multilabel.py",
     "detection/demo_mask_rcnn.py",
     "segmentation/demo_deeplabv3.py",
 ]

@@ -21,6 +21,7 @@ prepare = dict(
         class_train=4,
         class_val=2,
         class_test=4,
+        class_shifted=1,
         categories=4,
         instances_train=8,
         instances_val=4,
@@ -34,6 +35,7 @@ prepare = dict(
 data = dict(
     pairs="{results}/data/smoke/pairs",
     demo_classification="{results}/data/smoke/classification",
+    demo_shifted="{results}/data/smoke/shifted",
     demo_coco="{results}/data/smoke/coco",
     demo_ade20k="{results}/data/smoke/ade20k",
 )
@@ -47,11 +49,18 @@ backbones = dict(
     clip="run:{suite}/pretrain/clip",
     catlip="run:{suite}/pretrain/catlip",
 )
+_short = {"train_cfg.max_epochs": 1, "train_dataloader.batch_size": 8}
 tasks = [
-    "classification/demo_linear_probe.py",
+    dict(config="classification/demo_linear_probe.py", further=["demo_shifted"]),
     "classification/demo_knn.py",
     dict(config="classification/demo_fewshot.py", set={"task.shots": [1, 2], "task.draws": 2}),
     "classification/demo_retrieval.py",
+    dict(config="classification/demo_zero_shot.py", backbones=["clip", "catlip"]),
+    dict(config="classification/demo_image_text.py", backbones=["clip"]),
+    dict(config="classification/demo_attentive_probe.py", set=_short),
+    dict(config="classification/demo_lora.py", set=_short),
+    dict(config="classification/demo_finetune.py", set=_short),
+    dict(config="classification/demo_multilabel.py", set=_short),
     dict(
         config="classification/demo_linear_probe.py",
         name="data_efficiency",

