@@ -141,10 +141,13 @@ def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe
         ) from None
 
 
-def fingerprint(recipe: Recipe, pairs: Path) -> str:
+def fingerprint(recipe: Recipe, pairs: Path, labels: Path | None = None) -> str:
     """Digest of what decides the outcome: the recipe's content, the data, the protocol version.
 
     The data count by the names and sizes of their shards, and by what else the objective reads of them.
+
+    Args:
+        labels: where that is, if not beside the shards.
 
     Raises:
         UserError: the objective is unknown.
@@ -155,8 +158,8 @@ def fingerprint(recipe: Recipe, pairs: Path) -> str:
         "shards": [[shard.relative_to(pairs).as_posix(), shard.stat().st_size] for shard in shards]
     }
     for name in objective_type(recipe.objective.get("type")).files:
-        if (pairs / name).is_file():
-            data[Path(name).stem] = file_digest(pairs / name)
+        if (place := Path(labels or pairs) / name).is_file():
+            data[Path(name).stem] = file_digest(place)
     content = recipe.model_dump(mode="json", exclude=RUN_FIELDS)
     return digest({"protocol": PROTOCOL, "recipe": content, "data": data})
 
@@ -176,7 +179,7 @@ def lacking(
     if not (Path(out) / "backbone.json").is_file():
         return None
     recipe = load_recipe(config, overrides)
-    expected = fingerprint(recipe, data["pairs"])
+    expected = fingerprint(recipe, data["pairs"], data.get("labels"))
     if not folder.is_checkpoint(out, expected):
         return None
     return [s for s in recipe.keep if not folder.is_checkpoint(folder.kept_folder(out, s), expected)]

@@ -61,7 +61,8 @@ def pretrain(
             `training/` with MMEngine's log and whatever is in the making. A finished result is replaced only
             by a complete one, and kept in `.superseded/`; nothing else there is touched.
         data: ``pairs``: a folder of shards, or one with ``train/`` and ``val/`` in it, labelled with
-            ``python run_suite.py label`` for objectives that learn synsets.
+            ``python run_suite.py label`` for objectives that learn synsets. ``labels``: where these labels
+            and ``vocabulary.csv`` are, if not beside the shards.
         overrides: values that replace the config's, keys as ``optimizer.lr``.
         report: told of every step.
         command: what to note as the command that made the checkpoint.
@@ -77,7 +78,7 @@ def pretrain(
     if "pairs" not in data:
         raise UserError("no image–text pairs: give their folder as --data pairs=PATH")
     pairs, out = Path(data["pairs"]), Path(out)
-    fingerprint = recipes.fingerprint(recipe, pairs)
+    fingerprint = recipes.fingerprint(recipe, pairs, data.get("labels"))
     recipe.check_processes(world_size())
     group.join()
     group.agree("other data, or another recipe,", fingerprint)
@@ -87,7 +88,7 @@ def pretrain(
     torch.manual_seed(recipe.seed)
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
     objective = load_objective(recipe.objective["type"])
-    reading = objective.reads(pairs, options)
+    reading = objective.reads(pairs, options, *([data["labels"]] if "labels" in data else []))
     model = build_model(recipe, objective, options | reading.found)
     share = max(1, min(recipe.batch_size, 32) // world_size())  # contrasting, all see the whole batch
     flops = flops_per_image(model, reading, recipe.image_size, share)

@@ -36,6 +36,9 @@ def command(
 
     Example: [bold]python run_suite.py pretrain pretraining/demo_catlip.py --out results/my_catlip
     --data pairs=results/data/demo/pairs[/bold]
+
+    Labels of shards that are in a folder of their own ([bold]label /ro/pairs/train --out labels/train[/bold],
+    and vocabulary.csv in labels/) are found by [bold]--data labels=labels[/bold].
     """
     from rich.console import Console
 
@@ -55,7 +58,7 @@ def command(
     path, values = find_config(config), parse_overrides(overrides)
     folder = (out or RESULTS / "pretrain" / path.stem).expanduser().absolute()
     places = parse_data(data)
-    check_data_names(places, ["pairs"], "pre-training")
+    check_data_names(places, ["pairs", "labels"], "pre-training")
     drawn = drawn_data("pairs", RESULTS, pretraining=path)  # other configs are for pairs of somebody's own
     if "pairs" not in places:
         if drawn is None:
@@ -74,6 +77,8 @@ def command(
         )
         return
     check_folder("pairs", places["pairs"], drawn, "pairs")
+    if "labels" in places:
+        check_folder("labels", places["labels"])
     pair_splits(places["pairs"])
     missing = lacking(path, folder, places, values)
     if missing == []:
@@ -102,7 +107,7 @@ def command(
 
             pretrain(path, folder, places, values, job.report, shlex.join(words))
         else:
-            training = claim(folder, fingerprint(recipe, places["pairs"]))
+            training = claim(folder, fingerprint(recipe, places["pairs"], places.get("labels")))
             (folder / PROGRESS).unlink(missing_ok=True)  # of a run that was stopped
             command = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:]]
             with job.following(folder / PROGRESS):

@@ -65,7 +65,7 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
         written: what the files show, where that is more than the terminal does.
     """
     from benchmark import reporting
-    from benchmark.reporting import efficiency, tables, time_to_quality
+    from benchmark.reporting import efficiency, ladder, tables, time_to_quality
     from benchmark.reporting.notes import notes_of
     from benchmark.running.console import say, say_notes, stdout
 
@@ -74,5 +74,6 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
     console.print(tables.terminal(results))
     for table in efficiency.terminal(results):
         console.print(table)
-    say_notes(time_to_quality.sentences(results) + efficiency.sentences(results) + notes_of(results), console)
+    said = [*time_to_quality.sentences(results), *efficiency.sentences(results), *ladder.sentences(results)]
+    say_notes(said + notes_of(results), console)
     say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmark.data.base import DataCheck, DataLayout, counted, entries
+from benchmark.data.images import IMAGE_TYPES
 from common.errors import UserError
 
 ADE20K_2016 = {"training": 20_210, "validation": 2_000}
@@ -27,9 +28,9 @@ class Ade20k(DataLayout):
 
     def glance(self, path: Path) -> str | None:
         for split in ADE20K_2016:
-            for kind, suffix in (("images", ".jpg"), ("annotations", ".png")):
-                if not any(entry.suffix == suffix for entry in entries(path / kind / split)):
-                    return f"no {kind}/{split}/*{suffix}"
+            for kind, suffixes in (("images", IMAGE_TYPES), ("annotations", {".png"})):
+                if not any(entry.suffix.lower() in suffixes for entry in entries(path / kind / split)):
+                    return f"no {kind}/{split}/*{'.jpg' if kind == 'images' else '.png'}"
         return None
 
     def check(self, path: Path) -> DataCheck:
@@ -52,14 +53,13 @@ class Ade20k(DataLayout):
         classes = ADE20K_CLASSES if names is None else len(names)
         found, warnings = {}, []
         for folder in sorted(entry for entry in (path / "images").iterdir() if entry.is_dir()):
-            images = {file.stem: file for file in folder.glob("*.jpg")}
+            suffix = image_suffix(folder)
+            images = {file.stem: file for file in folder.glob(f"*{suffix}")}
             labels = {file.stem: file for file in (path / "annotations" / folder.name).glob("*.png")}
-            if not images:
-                raise UserError(f"{folder} has no .jpg files: unpack the images again")
             if missing := sorted(images.keys() - labels.keys()):
                 raise UserError(
                     f"{len(missing)} images in {folder} have no annotation, "
-                    f"for instance {missing[0]}.jpg: unpack again"
+                    f"for instance {missing[0]}{suffix}: unpack again"
                 )
             if extra := labels.keys() - images.keys():
                 warnings.append(f"annotations/{folder.name} has {len(extra)} files without an image")
@@ -75,6 +75,20 @@ class Ade20k(DataLayout):
                     warnings.append(f"{split} has {found[split]} images, ADEChallengeData2016 has {number}")
         summary = f"{path}: ADE20K layout, {classes} classes, images: {counted(found)}"
         return DataCheck(summary, tuple(warnings))
+
+
+def image_suffix(folder: Path) -> str:
+    """What the images of a split end in, as it is written: ``.jpg``, ``.JPG``, ``.png`` ...
+
+    Raises:
+        UserError: there are none, or they end in several ways: MMSegmentation looks for one.
+    """
+    found = sorted({file.suffix for file in folder.iterdir() if file.suffix.lower() in IMAGE_TYPES})
+    if not found:
+        raise UserError(f"{folder} has no images: unpack them again")
+    if len(found) > 1:
+        raise UserError(f"{folder} has images that end in {' and '.join(found)}: let all end in one way")
+    return found[0]
 
 
 def class_names(root: Path) -> list[str] | None:

@@ -84,6 +84,19 @@ def class_names(annotations: Path) -> list[str]:
         ) from None
 
 
+def without_year(root: Path, ann_file: str, folder: str) -> tuple[str, str]:
+    """Names of a split's files as they are called there: COCO's own, or without its year.
+
+    Args:
+        root: the data's folder.
+        ann_file, folder: of a config: ``annotations/instances_train2017.json`` and ``train2017``.
+    """
+    plain = ann_file.replace("2017", "")
+    if (Path(root) / ann_file).is_file() or not (Path(root) / plain).is_file():
+        return ann_file, folder
+    return plain, folder.replace("2017", "")
+
+
 def require_images(folder: Path, annotations: Path) -> None:
     """Refuse a folder of images that is not there.
 

@@ -44,8 +44,8 @@ def draw_missing(root: Path, spec: DemoSpec, report: Report = silent, *, workers
 
     Every part (pairs, classification, shifted, coco, ade20k) is drawn in a temporary folder beside its
     destination and renamed when complete, so a killed run resumes at its first unfinished part. A part drawn
-    from other settings or by another version of this program is replaced, with whatever was written into its folder
-    since, such as labels; a part whose own settings are the same is kept.
+    from other settings or by another version of this program is replaced, with whatever was written into its
+    folder since, such as labels; a part whose own settings are the same is kept.
     A second process that wants the same folder waits for the first.
 
     Args:

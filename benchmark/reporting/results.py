@@ -321,7 +321,8 @@ def _without_mixing(results: Results) -> Results:
 
 
 def _kind(record: Record) -> tuple[Any, ...]:
-    return record.task.protocol, record.task.config_digest, record.data.digest
+    further = tuple(entry.digest for entry in record.further)
+    return record.task.protocol, record.task.config_digest, record.data.digest, further
 
 
 def _mean(metrics: list[Metric]) -> Metric:

@@ -76,6 +76,9 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
     """
     classes = None
     for dataset in openmmlab_runner.datasets(cfg):
+        dataset.ann_file, dataset.data_prefix.img = coco.without_year(
+            context.data, dataset.ann_file, dataset.data_prefix.img
+        )
         annotations = context.data / dataset.ann_file
         names = coco.class_names(annotations)
         if classes is not None and names != classes:

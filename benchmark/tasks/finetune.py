@@ -14,13 +14,13 @@ from benchmark.metrics import accuracy, calibration
 from benchmark.tasks import openmmlab_runner, pictures
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
-from benchmark.tasks.splits import SplitSettings
+from benchmark.tasks.splits import TrainingSplits
 from common.training import group
 
 PARTS = ("train", "val", "test")
 
 
-class FinetuneSettings(openmmlab_runner.RunnerSettings, SplitSettings, InitSettings):
+class FinetuneSettings(openmmlab_runner.RunnerSettings, TrainingSplits, InitSettings):
     """What a task config may say under ``task``, beside how it is trained, split and started.
 
     Attributes:
@@ -47,7 +47,7 @@ class Finetune(Task):
         start = initial and partial(start_rows_of, path=HEAD, initial=initial, seed=context.seed)
         runner = openmmlab_runner.train(cfg, context.report, start)
         files = {part: context.out / f"logits_{part}.npy" for part in ("val", "test")}
-        if settings.validation and not files["val"].is_file():  # else the last epoch's are of this model
+        if runner.val_loop is not None and not files["val"].is_file():  # else the last epoch's count
             runner.val()
         runner.test()
         if not group.is_first():
@@ -98,12 +98,15 @@ def fill_in(
     Raises:
         UserError: the data cannot be used.
     """
-    known = {name: getattr(settings, name) for name in SplitSettings.model_fields}
+    known = {name: getattr(settings, name) for name in TrainingSplits.model_fields}
     told = {
-        "splits": SplitSettings(**known).model_dump_json(),
+        "splits": TrainingSplits(**known).model_dump_json(),
         "seed": context.seed,
         "several": several,
     }
+    found = pictures.parts(str(context.data), told["splits"], context.seed, several)
+    if not len(found["val"]):
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     for part in PARTS:
         loader = cfg[f"{part}_dataloader"]
         if loader is None:
@@ -113,7 +116,6 @@ def fill_in(
         if part != "train":
             evaluator = {"type": "Logits", "file": str(context.out / f"logits_{part}.npy"), **group.GATHERED}
             cfg[f"{part}_evaluator"] = evaluator
-    found = pictures.parts(str(context.data), told["splits"], context.seed, several)
     cfg.model.num_classes = len(found["train"].classes)
     # several processes would each drop another rest
     size = cfg.train_dataloader.batch_size

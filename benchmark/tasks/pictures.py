@@ -15,7 +15,7 @@ from timm.data import create_transform
 from torch.utils.data import Dataset
 
 from benchmark.data.images import ImageSplit
-from benchmark.tasks.splits import SplitSettings, split_images
+from benchmark.tasks.splits import TrainingSplits, split_images
 from common.errors import UserError
 from common.files import replacing
 
@@ -28,11 +28,11 @@ def parts(root: str, splits: str, seed: int, several: bool) -> dict[str, ImageSp
 
     Args:
         root: the data.
-        splits: a `SplitSettings` as JSON.
+        splits: a `TrainingSplits` as JSON.
         seed: of what is held out.
         several: an image may show several classes.
     """
-    settings = SplitSettings.model_validate_json(splits)
+    settings = TrainingSplits.model_validate_json(splits)
     found = split_images(Path(root), settings, seed, several)
     return dict(zip(("train", "val", "test"), found, strict=True))
 

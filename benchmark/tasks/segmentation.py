@@ -135,6 +135,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     for dataset in openmmlab_runner.datasets(cfg):
         for folder in dataset.data_prefix.values():
             ade20k.require_folder(context.data, folder)
+        dataset.img_suffix = ade20k.image_suffix(context.data / dataset.data_prefix.img_path)
         if classes is not None:
             # MMSegmentation's ADE20KDataset insists on its own 150 names.
             dataset.type = "BaseSegDataset"

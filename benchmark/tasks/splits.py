@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from benchmark.data import labelled
@@ -31,7 +32,12 @@ class SplitSettings(Settings):
         fraction: share of the training images that is used, the same of every class, at least one of each.
             Validation images are used all: chosen on a handful, a setting would be the luck of these.
         draw: which of the possible parts; those of one draw nest.
+
+    Class attributes:
+        needs_validation: whether something is chosen by validation images.
     """
+
+    needs_validation: ClassVar[bool] = True
 
     train: str = "train"
     val: str | None = "val"
@@ -42,7 +48,8 @@ class SplitSettings(Settings):
 
     @model_validator(mode="after")
     def _splits(self) -> SplitSettings:
-        if self.val in (None, AUTO) and not 0 < self.hold_out < 1:
+        least = 0 if self.needs_validation else 1e-9
+        if self.val in (None, AUTO) and not least <= self.hold_out < 1:
             raise ValueError(f"hold_out={self.hold_out}: give a share between 0 and 1")
         if self.test != AUTO and self.test in (self.train, self.val):
             raise ValueError(f"split {self.test!r} cannot both choose and judge")
@@ -52,6 +59,12 @@ class SplitSettings(Settings):
 def read_splits(context: TaskContext, settings: SplitSettings) -> tuple[ImageSplit, ImageSplit, ImageSplit]:
     """Training, validation and test images of a cell, each of which shows one class; see `split_images`."""
     return split_images(context.data, settings, context.seed)
+
+
+class TrainingSplits(SplitSettings):
+    """The same where nothing is chosen: with ``val=None, hold_out=0`` there are no validation images."""
+
+    needs_validation: ClassVar[bool] = False
 
 
 def split_images(
@@ -74,7 +87,9 @@ def split_images(
         train, test = hold_out(train, TEST_SHARE, 0)
     else:
         test = labelled.read_split(data, chosen.test, train.classes, several)
-    if chosen.val is None:
+    if chosen.val is None and settings.hold_out == 0:
+        val = train.subset(np.arange(0))
+    elif chosen.val is None:
         train, val = hold_out(train, settings.hold_out, seed)
     else:
         val = labelled.read_split(data, chosen.val, train.classes, several)

@@ -24,9 +24,12 @@ class Reading:
     Args:
         pairs: the folder of pairs (`pair_splits`).
         options: the recipe's options of the objective.
+        labels: where the pairs' folder cannot be written: another with the same folders in it, which has the
+            labels and ``vocabulary.csv``; None: they are beside the shards.
 
     Class attributes:
-        files: names of files in the folder of pairs that decide what is learnt; part of the fingerprint.
+        files: names of files in the folder of pairs (or labels) that decide what is learnt; part of the
+            fingerprint.
         blank: what `read` would give for a sample that says nothing, to count operations with.
 
     Attributes:
@@ -44,7 +47,7 @@ class Reading:
     vocabulary: Vocabulary | None = None
     labelling_seconds: float | None = None
 
-    def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
+    def __init__(self, pairs: Path, options: dict[str, Any], labels: Path | None = None) -> None:
         self.found: dict[str, Any] = {}
 
     @classmethod
@@ -82,10 +85,10 @@ class TextTokens(Reading):
 
     blank = ""
 
-    def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
+    def __init__(self, pairs: Path, options: dict[str, Any], labels: Path | None = None) -> None:
         from open_clip.tokenizer import SimpleTokenizer
 
-        super().__init__(pairs, options)
+        super().__init__(pairs, options, labels)
         self.tokenizer = SimpleTokenizer(context_length=options.get("context_length", 77))
 
     def invented(self) -> str:
@@ -107,14 +110,22 @@ class SynsetLabels(Reading):
     files = ("vocabulary.csv",)
     blank = ()
 
-    def __init__(self, pairs: Path, options: dict[str, Any]) -> None:
-        super().__init__(pairs, options)
+    def __init__(self, pairs: Path, options: dict[str, Any], labels: Path | None = None) -> None:
+        super().__init__(pairs, options, labels)
         train, val = pair_splits(pairs)
-        facts = {shard: check_sidecar(shard, folder=shard.parent) for shard in [*train, *val]}
+        self._out = (
+            {}
+            if labels is None
+            else {str(s.resolve()): Path(labels) / s.parent.relative_to(pairs) for s in [*train, *val]}
+        )
+        facts = {
+            shard: check_sidecar(shard, self._out.get(str(shard.resolve())), shard.parent)
+            for shard in [*train, *val]
+        }
         mined = [facts[shard] for shard in train]
         seconds = [fact.get("seconds") for fact in mined]
         self.labelling_seconds = None if None in seconds else sum(seconds)
-        self.vocabulary = Vocabulary.load(Path(pairs) / "vocabulary.csv")
+        self.vocabulary = Vocabulary.load(Path(labels or pairs) / "vocabulary.csv")
         self.found = {
             "class_counts": list(self.vocabulary.counts),
             "num_captions": sum(fact["count"] for fact in mined),
@@ -138,7 +149,7 @@ class SynsetLabels(Reading):
             # the shuffle buffer mixes neighbouring shards, so a few are kept at once
             while len(self._by_shard) >= 8:
                 self._by_shard.pop(next(iter(self._by_shard)))
-            self._by_shard[shard] = read_sidecar(Path(shard))
+            self._by_shard[shard] = read_sidecar(Path(shard), self._out.get(shard))
         synsets = self._by_shard[shard].get(sample["__key__"])
         if synsets is None:
             raise ValueError("no label for this key in the shard's sidecar")

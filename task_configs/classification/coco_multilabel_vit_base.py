@@ -19,7 +19,7 @@ Published: CatLIP (DataComp-1.3B) 87.9 mAP; CLIP (DataComp-1.3B) 87.4 (arXiv 240
 
 _base_ = ["_base_/finetune.py"]
 
-task = dict(type="multilabel", data="coco", train="train2017", val="val2017", test="val2017", validate=False)
+task = dict(type="multilabel", data="coco", train="train2017", val=None, hold_out=0.0, test="val2017")
 
 model = dict(
     backbone=dict(weights="corenet:vit_base.pt", with_cp=True),

@@ -19,7 +19,7 @@ Published: CatLIP (DataComp-1.3B) 90.6 mAP (arXiv 2404.15653, table 3).
 
 _base_ = ["_base_/finetune.py"]
 
-task = dict(type="multilabel", data="coco", train="train2017", val="val2017", test="val2017", validate=False)
+task = dict(type="multilabel", data="coco", train="train2017", val=None, hold_out=0.0, test="val2017")
 
 model = dict(
     backbone=dict(weights="corenet:vit_large.pt", with_cp=True, drop_path_rate=0.1),

@@ -1,7 +1,7 @@
 """Attentive probe on the embedded classification data: an attention over frozen tokens.
 
 Protocol: as demo_finetune.py, but the backbone is frozen and an attention with six heads pools its tokens in
-front of the classifier (timm's), at learning rate 1e-3: the rung between a linear probe and LoRA.
+front of the classifier (timm's), 8 epochs at learning rate 1e-2: the rung between a linear probe and LoRA.
 
 Command:
     python run_suite.py run task_configs/classification/demo_attentive_probe.py \
@@ -16,7 +16,7 @@ _base_ = ["_base_/demo_finetune.py"]
 model = dict(backbone=dict(frozen_stages="all"), attention_pool=6)
 
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=8, val_interval=8)
-optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(layer_decay=1.0))
+optim_wrapper = dict(optimizer=dict(lr=1e-2), paramwise_cfg=dict(layer_decay=1.0))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=20),
     dict(

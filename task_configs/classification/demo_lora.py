@@ -1,7 +1,7 @@
 """Low-rank updates of attention (LoRA) on the embedded classification data.
 
-Protocol: as demo_finetune.py, but of the backbone only updates of rank 8 to the layers of attention are
-trained (arXiv 2106.09685, by peft), at learning rate 3e-3: the rung between an attentive probe and
+Protocol: as demo_finetune.py, but of the backbone only updates of rank 16 to the layers of attention are
+trained (arXiv 2106.09685, by peft), at learning rate 5e-3: the rung between an attentive probe and
 fine-tuning.
 
 Command:
@@ -14,18 +14,18 @@ Published: none, the data are drawn by this project.
 
 _base_ = ["_base_/demo_finetune.py"]
 
-model = dict(lora=dict(r=8, lora_alpha=16))
+model = dict(lora=dict(r=16, lora_alpha=16))
 
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=8, val_interval=8)
-optim_wrapper = dict(optimizer=dict(lr=3e-3), paramwise_cfg=dict(layer_decay=1.0))
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=6, val_interval=6)
+optim_wrapper = dict(optimizer=dict(lr=5e-3), paramwise_cfg=dict(layer_decay=1.0))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=20),
     dict(
         type="CosineAnnealingLR",
         by_epoch=True,
         begin=0,
-        end=8,
-        T_max=8,
+        end=6,
+        T_max=6,
         eta_min_ratio=0.01,
         convert_to_iter_based=True,
     ),

@@ -57,9 +57,9 @@ tasks = [
     "classification/demo_retrieval.py",
     dict(config="classification/demo_zero_shot.py", backbones=["clip", "catlip"]),
     dict(config="classification/demo_image_text.py", backbones=["clip"]),
-    dict(config="classification/demo_attentive_probe.py", set=_short),
-    dict(config="classification/demo_lora.py", set=_short),
-    dict(config="classification/demo_finetune.py", set=_short),
+    dict(config="classification/demo_attentive_probe.py", set=_short, backbones=["catlip"]),
+    dict(config="classification/demo_lora.py", set=_short, backbones=["catlip"]),
+    dict(config="classification/demo_finetune.py", set=_short, backbones=["catlip"]),
     dict(config="classification/demo_multilabel.py", set=_short),
     dict(
         config="classification/demo_linear_probe.py",

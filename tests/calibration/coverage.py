@@ -1,6 +1,6 @@
 """How often the intervals of records hold the population's value: simulated test sets of known truth.
 
-    python tests/calibration/coverage.py [--worlds 1000] [--quick] [--only mAP mIoU accuracy] [--out FILE]
+    python tests/calibration/coverage.py [--worlds 1000] [--quick] [--only mAP mIoU ...] [--out FILE]
 
 Prints, and writes as CSV, for every metric, number of images (classes) and true value: how many worlds were
 drawn, the share whose interval held the truth with the share's standard error, the shares whose interval lay
@@ -18,15 +18,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # first: tests/ has a folder benchmark, too
 from calibration import segmentation_worlds as pixels
 from calibration import worlds
 
 from benchmark.metrics import coco_ap
+from benchmark.metrics.multilabel import averages
 from benchmark.statistics.coverage import CHOSEN, TABLE
 from benchmark.statistics.interval import Interval
 from benchmark.statistics.proportions import cluster_interval, wilson_interval
@@ -89,7 +92,7 @@ def bootstraps(value: float, drawn: np.ndarray) -> dict[str, Interval]:
     }
 
 
-def resamples(units: int, generator: np.random.Generator, number: int = 200) -> np.ndarray:
+def resample_counts(units: int, generator: np.random.Generator, number: int = 200) -> np.ndarray:
     """How often each unit is drawn, [number, units]."""
     return generator.multinomial(units, np.full(units, 1 / units), size=number)
 
@@ -108,7 +111,7 @@ def average_precision(images: int, number: int, slow: int, families: tuple) -> I
                 for name in truths:
                     found.setdefault((name, CHOSEN), []).append(chosen[name])
                 if index < slow:
-                    counts = resamples(images, np.random.default_rng([SEED, index, 1]))
+                    counts = resample_counts(images, np.random.default_rng([SEED, index, 1]))
                     drawn = matches.average_precision(counts)["mAP"]
                     for other, interval in bootstraps(chosen["mAP"].value, drawn).items():
                         found.setdefault(("mAP", other), []).append(interval)
@@ -134,7 +137,7 @@ def segmentation(images: int, number: int, slow: int) -> Iterator[Row]:
                     chosen = Interval(*(100 * bound for bound in mean_ratio(part, whole)))
                     found.setdefault((name, CHOSEN), []).append(chosen)
                     if index < slow and name in ("mIoU", "mAcc", "aAcc"):
-                        drawn = resamples(images, np.random.default_rng([SEED, index, 1])).astype(float)
+                        drawn = resample_counts(images, np.random.default_rng([SEED, index, 1])).astype(float)
                         with np.errstate(invalid="ignore"):
                             values = 100 * np.nanmean((drawn @ part) / (drawn @ whole), axis=1)
                         for other, interval in bootstraps(chosen.value, values).items():
@@ -180,15 +183,54 @@ def accuracy(classes: int, number: int) -> Iterator[Row]:
                     yield summary(name, construction, world, units, 100 * truth, intervals)
 
 
+def multilabel(images: int, number: int, resamples: int = 200) -> Iterator[Row]:
+    """Macro, micro and weighted mAP of images that show any of 24 classes, from rare to common.
+
+    In the second family images differ in how hard they are, and classes come together.
+    """
+    for family, together in (("Single", 0.0), ("Together", 1.0)):
+        for skill in (0.5, 1.5, 3.0):
+            draw = partial(_labels_and_scores, together, skill)
+            truths = averages(*draw(300_000, np.random.default_rng([SEED, 1])))
+            found: dict[tuple[str, str], list[Interval]] = {}
+            for index in range(number):
+                labels, scores = draw(images, np.random.default_rng([SEED, 2, index]))
+                values = averages(labels, scores)
+                weights = resample_counts(images, np.random.default_rng([SEED, 3, index]), resamples)
+                drawn = averages(labels, scores, weights.astype(float))
+                for name, value in values.items():
+                    for other, interval in bootstraps(100 * float(value[0]), 100 * drawn[name]).items():
+                        known = CHOSEN if other == "basic" else other
+                        found.setdefault((name, known), []).append(interval)
+            for (name, construction), intervals in found.items():
+                truth = 100 * float(truths[name][0])
+                yield summary(f"multi-label {name}", construction, family, images, truth, intervals)
+
+
+def _labels_and_scores(
+    together: float, skill: float, images: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """[N, 24] bool and [N, 24] of one test set."""
+    fixed = np.random.default_rng([SEED, 24])
+    skills, mixing = skill * fixed.uniform(0.5, 1.5, 24), fixed.normal(size=(3, 24)) / np.sqrt(3)
+    scene = generator.normal(size=(images, 3)) @ mixing
+    labels = generator.normal(size=(images, 24)) + together * scene < np.linspace(-2.2, 0.2, 24)
+    hard = np.exp(0.6 * together * generator.normal(size=(images, 1)))
+    return labels, skills * labels + hard * generator.normal(size=(images, 24))
+
+
 def plan(worlds_each: int, quick: bool) -> list[tuple[str, Callable[[], Iterator[Row]]]]:
     """What is simulated, by the name ``--only`` takes, the most wanted first."""
     number = 40 if quick else worlds_each
     slow = 10 if quick else min(SLOW, worlds_each)
     large = 2 if quick else max(10, worlds_each // 40)
     families = (worlds.Scenes, worlds.Curves, worlds.Pools)
+    few = 10 if quick else min(number, 500)
     jobs: list[tuple[str, Callable[[], Iterator[Row]]]] = []
     for classes in (20, 80):
         jobs.append(("accuracy", lambda classes=classes: accuracy(classes, number)))
+    for images in (100, 400):
+        jobs.append(("multi-label", lambda images=images: multilabel(images, few)))
     for images in (100, 400):
         jobs.append(("mIoU", lambda images=images: segmentation(images, number, slow)))
     jobs.append(("mIoU", lambda: segmentation(5000, large, 0)))
@@ -207,7 +249,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--worlds", type=int, default=1000, help="per setting; a 40th of it at 5,000 images")
     parser.add_argument("--quick", action="store_true", help="40 worlds per setting: a few minutes")
-    parser.add_argument("--only", nargs="+", choices=["accuracy", "mAP", "mIoU"], help="these metrics alone")
+    parser.add_argument(
+        "--only", nargs="+", choices=["accuracy", "mAP", "mIoU", "multi-label"], help="these metrics alone"
+    )
     parser.add_argument("--out", type=Path, help=f"CSV to write (the committed one is {TABLE.name})")
     options = parser.parse_args(arguments)
     if options.worlds < 2:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from calibration import coverage, worlds
 
+from benchmark.metrics.multilabel import AVERAGES
 from benchmark.statistics.coverage import CHOSEN
 
 
@@ -41,6 +42,14 @@ def test_intervals_of_mean_ratios_hold_the_populations(monkeypatch):
         assert 90 <= row.coverage <= 100, row
 
 
+def test_intervals_of_multi_label_precision_hold_the_populations():
+    rows = {(row.metric, row.construction, row.family): row for row in coverage.multilabel(200, 40, 100)}
+    for (metric, construction, _), row in rows.items():
+        if construction == CHOSEN:
+            assert row.coverage >= 80, (metric, row)
+    assert {metric for metric, _, _ in rows} == {f"multi-label {name}" for name in AVERAGES}
+
+
 def test_the_plan_is_all_metrics_and_a_table_is_written(tmp_path, monkeypatch, capsys):
     row = coverage.summary(
         "mIoU",
@@ -57,7 +66,7 @@ def test_the_plan_is_all_metrics_and_a_table_is_written(tmp_path, monkeypatch, c
     )
     assert (row.coverage, row.above, row.below, row.width) == (50, 25, 25, 5)
     assert row.bias == 0.25 and row.bias_estimated == 1.0 and row.standard_error == 25
-    assert {name for name, _ in coverage.plan(1000, False)} == {"accuracy", "mAP", "mIoU"}
+    assert {name for name, _ in coverage.plan(1000, False)} == {"accuracy", "mAP", "mIoU", "multi-label"}
     monkeypatch.setattr(coverage, "plan", lambda *_: [("mIoU", lambda: iter([row]))])
     coverage.main(["--out", str(tmp_path / "table.csv")])
     assert "50.0 ± 25.0" in capsys.readouterr().out

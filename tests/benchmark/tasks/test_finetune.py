@@ -152,9 +152,7 @@ def test_several_labels_are_learnt(several, tmp_path, loss):
         "train_cfg.max_epochs": 15,
         "optim_wrapper.optimizer.lr": 3e-3,
         "task.test": "test",
-        "task.validate": False,
     }
-    options = {("+" + key if key in {"task.validate"} else key): value for key, value in options.items()}
     outcome = MultiLabel().run(context(several, tmp_path / "cell", "demo_multilabel.py", **options))
     assert outcome.primary == "mAP" and set(outcome.metrics) == {"mAP", "mAP_micro", "mAP_weighted"}
     assert outcome.metrics["mAP"].value > 85

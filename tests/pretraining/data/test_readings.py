@@ -5,11 +5,13 @@ import pickle
 import pytest
 import torch
 
+from common.configs import CONFIGS
 from common.errors import UserError
 from pretraining.data.readings import Reading, SynsetLabels, TextTokens
 from pretraining.data.shards import pair_splits, raw_samples
 from pretraining.labels.sidecars import read_facts, sidecar_path
 from pretraining.labels.vocabulary import Vocabulary
+from pretraining.recipe import fingerprint, load_recipe
 
 
 def samples_of(shard):
@@ -72,3 +74,21 @@ def test_readings_travel_to_other_processes(pairs):
         fields, expected = (made.collate([made.blank] * 2) for made in (copy, reading))
         assert fields.keys() == expected.keys()
         assert all(torch.equal(fields[name], expected[name]) for name in fields)
+
+
+def test_labels_may_be_in_a_folder_of_their_own(pairs, tmp_path):
+    beside = SynsetLabels(pairs, {})
+    labels = tmp_path / "labels"
+    for file in [*pairs.rglob("*.parquet"), pairs / "vocabulary.csv"]:
+        target = labels / file.relative_to(pairs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+    with pytest.raises(UserError, match="is missing"):
+        SynsetLabels(pairs, {})
+    apart = SynsetLabels(pairs, {}, labels)
+    assert apart.vocabulary == beside.vocabulary and apart.found == beside.found
+    train, _ = pair_splits(pairs)
+    samples = [sample for shard in train for sample in samples_of(shard)]
+    assert any(apart.read(sample, "") for sample in samples)
+    recipe = load_recipe(CONFIGS / "pretraining" / "demo_catlip.py")
+    assert fingerprint(recipe, pairs, labels) != fingerprint(recipe, pairs)

@@ -1,0 +1,98 @@
+"""Whether tasks on the same images rank backbones alike: k-NN, linear, attentive, LoRA, full fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from benchmark.reporting.results import Results
+from benchmark.reporting.tables import csv_text, markdown_table
+from common.files import write_text
+
+LEAST = 3
+"""Backbones below which ranks say nothing."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rungs and how alike they rank.
+
+    Attributes:
+        data: name of the data that both are on.
+        first, second: tasks, in the suite's order.
+        backbones: how many both have measured.
+        tau: Kendall's tau-b of their means over seeds, from -1 to 1.
+        p: chance of a tau as far from zero, were the ranks independent.
+    """
+
+    data: str
+    first: str
+    second: str
+    backbones: int
+    tau: float
+    p: float
+
+
+def pairs_of(results: Results) -> list[Pair]:
+    """Every two tasks whose headline is an accuracy on the same data."""
+    from scipy.stats import kendalltau
+
+    rungs: dict[str, list[str]] = {}
+    for row in results.rows:
+        if row.status == "done" and row.record.primary.startswith("top1"):
+            known = rungs.setdefault(row.record.data.name, [])
+            known.extend([row.task] if row.task not in known else [])
+    found = []
+    for data, tasks in rungs.items():
+        for first, second in combinations(tasks, 2):
+            values = [
+                (a.value, b.value)
+                for name in results.backbones
+                if (a := results.score(name, first).metric) and (b := results.score(name, second).metric)
+            ]
+            if len(values) < LEAST:
+                continue
+            tau, p = kendalltau(*zip(*values, strict=True))
+            if tau == tau:  # no number where a task puts all backbones in one place
+                found.append(Pair(data, first, second, len(values), float(tau), float(p)))
+    return found
+
+
+def write(results: Results) -> list[Path]:
+    """Write ``tables/ladder.{csv,md}``, where there is anything."""
+    if not (found := pairs_of(results)):
+        return []
+    header = ["data", "task", "and task", "backbones", "Kendall's tau-b", "p"]
+    cells = [
+        [pair.data, pair.first, pair.second, str(pair.backbones), f"{pair.tau:+.2f}", f"{pair.p:.2f}"]
+        for pair in found
+    ]
+    text = "\n".join([*markdown_table(header, cells, 3), "", *(f"- {line}" for line in sentences(results))])
+    files = [results.folder / "tables" / f"ladder.{ending}" for ending in ("csv", "md")]
+    for path, content in zip(files, (csv_text(rows(found)), text + "\n"), strict=True):
+        write_text(path, content)
+    return files
+
+
+def rows(found: list[Pair]) -> list[dict[str, Any]]:
+    """A line of the csv per pair."""
+    return [dict(vars(pair)) for pair in found]
+
+
+def sentences(results: Results) -> list[str]:
+    """For each data set, how alike its rungs rank the backbones."""
+    said = []
+    found = pairs_of(results)
+    for data in dict.fromkeys(pair.data for pair in found):
+        pairs = [pair for pair in found if pair.data == data]
+        lowest = min(pairs, key=lambda pair: pair.tau)
+        fewest = min(pair.backbones for pair in pairs)
+        said.append(
+            f"{data}: {len({task for pair in pairs for task in (pair.first, pair.second)})} tasks rank the "
+            f"backbones with Kendall's tau-b from {lowest.tau:+.2f} ({lowest.first} and {lowest.second}) to "
+            f"{max(pair.tau for pair in pairs):+.2f}, over {fewest} backbones"
+            + (", too few for a rank correlation to be a finding." if fewest < 5 else ".")
+        )
+    return said
