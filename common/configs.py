@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from common import PROJECT
 from common.errors import UserError, one_line
+from common.files import placed
 from common.names import suggest
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def parse_data(pairs: Iterable[str]) -> dict[str, Path]:
         name, equals, path = pair.partition("=")
         if not equals or not name or not path:
             raise UserError(f"--data {pair!r}: write --data NAME=PATH, for instance --data coco=/data/coco")
-        data[name.strip()] = Path(path).expanduser().absolute()
+        data[name.strip()] = placed(path).absolute()
     return data
 
 

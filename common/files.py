@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from common import PROJECT
 from common.errors import UserError
 
 
@@ -55,6 +56,16 @@ def read_json(path: Path) -> Any | None:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def placed(path: str | Path) -> Path:
+    """A path that a user gave: as it is, or where there is nothing of a relative one, within the project.
+
+    Commands in records name what lies in the project relative to it, and work from any folder so.
+    """
+    given = Path(path).expanduser()
+    inside = PROJECT / given
+    return inside if not given.is_absolute() and not given.exists() and inside.exists() else given
 
 
 def tail(path: Path, lines: int = 20, start: int = 0) -> list[str]:

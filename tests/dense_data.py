@@ -41,6 +41,17 @@ SMALL_SEGMENTOR = {
 }
 
 
+SMALL_CLASSIFIER = {
+    "train_cfg.max_epochs": 2,
+    "train_dataloader.batch_size": 2,
+    "train_dataloader.dataset.transform.input_size": 32,
+    "val_dataloader.dataset.transform.input_size": 32,
+    "test_dataloader.dataset.transform.input_size": 32,
+    "optim_wrapper.precision": "float32",
+    "param_scheduler": [],
+}
+
+
 def write_coco(root: Path, splits: dict[str, int], size: int = 64) -> Path:
     """COCO-format data: one or two coloured rectangles per picture, polygons as masks."""
     (root / "annotations").mkdir(parents=True)

@@ -15,7 +15,7 @@ from backbones.checkpoints.vocabulary import read_synsets
 from backbones.layout import Layout
 from common.digest import file_digest
 from common.errors import UserError
-from common.files import replacing, write_json
+from common.files import placed, replacing, write_json
 
 if TYPE_CHECKING:
     from backbones.card import Card
@@ -44,7 +44,7 @@ class RunReader(Reader):
         from backbones.checkpoints.keys import adopt
         from backbones.vit import SynsetClassifier, ViT
 
-        card, folder = self.describe(rest), Path(rest)
+        card, folder = self.describe(rest), placed(rest)
         if not isinstance(card.architecture, Layout) or card.preprocessing is None:
             raise UserError(
                 f"{folder}/backbone.json has no architecture or no preprocessing of a ViT: pre-train again"
@@ -73,12 +73,12 @@ class RunReader(Reader):
         """The tower that pre-training kept beside the backbone."""
         from backbones.text import read_text
 
-        return read_text(Path(rest))
+        return read_text(placed(rest))
 
     def digest(self, rest: str) -> str:
         """Digest of the weights' bytes."""
-        check_folder(Path(rest), "run")
-        path = Path(rest) / "weights.safetensors"
+        check_folder(placed(rest), "run")
+        path = placed(rest) / "weights.safetensors"
         if not path.is_file():
             raise UserError(
                 f"{path} does not exist: pre-train it first (python run_suite.py pretrain CONFIG)"
@@ -95,8 +95,8 @@ class RunReader(Reader):
 
         from backbones.card import Card, first_problem
 
-        check_folder(Path(rest), "run")
-        path = Path(rest) / "backbone.json"
+        check_folder(placed(rest), "run")
+        path = placed(rest) / "backbone.json"
         try:
             description = json.loads(path.read_text(encoding="utf-8"))
             version = description.get("format", 0)

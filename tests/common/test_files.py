@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from common.files import read_json, replacing, tail, write_json, write_text
+from common import PROJECT
+from common.files import placed, read_json, replacing, tail, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -53,3 +55,11 @@ def test_tail(tmp_path):
     log.write_bytes(b"first\n\n" + b"x" * 100_000 + b"\nsecond \nlast \xff\n")
     assert tail(log, 2) == ["second", "last \ufffd"]
     assert tail(log, 9, start=log.stat().st_size) == []
+
+
+def test_what_is_not_here_is_looked_for_in_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert placed("task_configs/suites") == PROJECT / "task_configs" / "suites"
+    (tmp_path / "task_configs" / "suites").mkdir(parents=True)
+    assert placed("task_configs/suites") == Path("task_configs/suites")
+    assert placed("nowhere") == Path("nowhere") and placed(tmp_path) == tmp_path

@@ -5,7 +5,7 @@ import pytest
 from dense_data import write_ade20k
 from PIL import Image
 
-from benchmark.data.ade20k import Ade20k, class_kinds, class_names, require_folder
+from benchmark.data.ade20k import Ade20k, class_kinds, class_names, image_suffix, require_folder
 from common.errors import UserError
 
 SPLITS = {"training": 3, "validation": 2, "test": 2}
@@ -80,3 +80,20 @@ def test_a_folder_that_a_task_reads_must_be_there(ade20k):
     require_folder(ade20k, "images/training")
     with pytest.raises(UserError, match=r"images/train does not exist: is .* ADEChallengeData2016"):
         require_folder(ade20k, "images/train")
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".png"])
+def test_images_may_end_in_another_way_but_all_in_one(ade20k, suffix):
+    for file in list((ade20k / "images").rglob("*.jpg")):
+        with Image.open(file) as image:
+            image.save(file.with_suffix(suffix))
+        file.unlink()
+    assert image_suffix(ade20k / "images" / "training") == suffix
+    assert "training 3" in Ade20k().check(ade20k).summary and Ade20k().glance(ade20k) is None
+    first = next((ade20k / "images" / "training").iterdir())
+    first.rename(first.with_suffix(".jpeg"))
+    assert f"images that end in {' and '.join(sorted([suffix, '.jpeg']))}" in message(ade20k)
+    for file in (ade20k / "images" / "training").iterdir():
+        file.unlink()
+    with pytest.raises(UserError, match="has no images"):
+        image_suffix(ade20k / "images" / "training")

@@ -5,7 +5,8 @@ import json
 import pytest
 from dense_data import write_coco
 
-from benchmark.data.coco import Coco, class_names, require_images
+from benchmark.data.coco import Coco, class_names, require_images, without_year
+from benchmark.data.coco_labels import read_split, splits
 from common.errors import UserError
 
 
@@ -86,3 +87,30 @@ def test_class_names_are_in_the_order_of_the_file(coco, tmp_path):
     require_images(coco / "train", file)
     with pytest.raises(UserError, match=r"images of instances_train\.json belong there"):
         require_images(coco / "gone", file)
+
+
+def test_splits_may_be_called_with_cocos_year_or_without(coco):
+    given = "annotations/instances_train2017.json", "train2017"
+    assert without_year(coco, *given) == ("annotations/instances_train.json", "train")
+    (coco / "annotations" / "instances_train.json").rename(coco / given[0])
+    assert without_year(coco, *given) == given
+    assert without_year(coco / "nowhere", *given) == given
+
+
+def test_which_categories_an_image_shows(coco):
+    train = read_split(coco, "train")
+    content = json.loads((coco / "annotations" / "instances_train.json").read_text())
+    names = {entry["id"]: entry["name"] for entry in content["categories"]}
+    for row, image in enumerate(sorted(content["images"], key=lambda entry: entry["id"])):
+        shown = {names[a["category_id"]] for a in content["annotations"] if a["image_id"] == image["id"]}
+        assert {train.classes[k] for k in train.labels[row].nonzero()[0]} == shown
+        assert train.paths[row] == f"train/{image['file_name']}"
+    assert splits(coco) == ["test", "train", "val"]
+    assert read_split(coco, "val", train.classes).labels.shape == (2, 2)
+    with pytest.raises(UserError, match="other categories than the training split"):
+        read_split(coco, "val", ["green", "red", "blue"])
+    with pytest.raises(UserError, match="several labels each: use a multi-label task"):
+        read_split(coco, "train", several=False)
+    next((coco / "train").iterdir()).unlink()
+    with pytest.raises(UserError, match="1 images of instances_train"):
+        read_split(coco, "train")

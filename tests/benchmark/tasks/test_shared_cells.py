@@ -5,7 +5,7 @@ import os
 
 import pandas as pd
 import pytest
-from dense_data import SMALL_DETECTOR, SMALL_SEGMENTOR, write_ade20k, write_coco
+from dense_data import SMALL_CLASSIFIER, SMALL_DETECTOR, SMALL_SEGMENTOR, write_ade20k, write_coco
 
 from benchmark.cli import main
 
@@ -17,6 +17,12 @@ CELLS = {
         "demo_ade20k",
         ("training", "validation", "test"),
         write_ade20k,
+    ),
+    "classification/demo_multilabel.py": (
+        SMALL_CLASSIFIER,
+        "demo_coco",
+        ("train", "val", "test"),
+        write_coco,
     ),
 }
 
