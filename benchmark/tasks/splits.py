@@ -48,7 +48,7 @@ class SplitSettings(Settings):
 
     @model_validator(mode="after")
     def _splits(self) -> SplitSettings:
-        least = 0 if self.needs_validation else 1e-9
+        least = 1e-9 if self.needs_validation else 0
         if self.val in (None, AUTO) and not least <= self.hold_out < 1:
             raise ValueError(f"hold_out={self.hold_out}: give a share between 0 and 1")
         if self.test != AUTO and self.test in (self.train, self.val):

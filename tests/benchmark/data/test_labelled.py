@@ -9,7 +9,7 @@ from benchmark.data import labelled, manifest
 from benchmark.data.images import decode, read_image
 from benchmark.data.labelled import LabelledImages
 from benchmark.data.subsets import fraction, hold_out
-from benchmark.tasks.splits import SplitSettings, choose_splits
+from benchmark.tasks.splits import SplitSettings, TrainingSplits, choose_splits
 from common.errors import UserError
 
 
@@ -210,3 +210,9 @@ def test_pictures_that_bite_are_refused_by_name(tmp_path):
     infinite.save(tmp_path / "a.tiff")
     with pytest.raises(UserError, match="a value is not finite"):
         read_image(tmp_path / "a.tiff")
+
+
+def test_only_who_chooses_nothing_may_go_without_validation_images():
+    assert TrainingSplits(val=None, hold_out=0).hold_out == 0
+    with pytest.raises(ValueError, match="give a share between 0 and 1"):
+        SplitSettings(val=None, hold_out=0)
