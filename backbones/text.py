@@ -31,10 +31,6 @@ class TextTower(nn.Module):
         tokenize: captions -> token numbers [N, L].
         projection: class tokens [B, D] -> [B, E].
         logit_scale: factor of similarities (one over the temperature).
-        source: of the tower, for messages.
-
-    Attributes:
-        logit_scale: as above.
     """
 
     def __init__(

@@ -92,11 +92,11 @@ def data_folder(name: str, path: Path, results: Path) -> Finding:
 
     Args:
         name: as task configs call it; tells the layout, if it is one's name or ends in it.
-        path: its folder.
+        path: its folder, or a csv that lists it.
         results: the results folder, which some data are drawn in.
     """
     point = f"point to it: --data {name}=PATH"
-    if not path.is_dir():
+    if not path.is_dir() and not (path.suffix.lower() == ".csv" and path.is_file()):
         drawn = drawn_data(name, results)
         remedy = f"draw it: {drawn.command}; or {point}" if drawn else point
         return error(f"{path} {'is no folder' if path.exists() else 'does not exist'}", remedy)

@@ -47,7 +47,8 @@ class Finetune(Task):
         start = initial and partial(start_rows_of, path=HEAD, initial=initial, seed=context.seed)
         runner = openmmlab_runner.train(cfg, context.report, start)
         files = {part: context.out / f"logits_{part}.npy" for part in ("val", "test")}
-        if runner.val_loop is not None and not files["val"].is_file():  # else the last epoch's count
+        # the last epoch's are of this model; a resumed training may have none
+        if runner.val_loop is not None and not group.gather(files["val"].is_file())[0]:
             runner.val()
         runner.test()
         if not group.is_first():
@@ -117,7 +118,7 @@ def fill_in(
             evaluator = {"type": "Logits", "file": str(context.out / f"logits_{part}.npy"), **group.GATHERED}
             cfg[f"{part}_evaluator"] = evaluator
     cfg.model.num_classes = len(found["train"].classes)
-    # several processes would each drop another rest
+    # a last batch of one image would tell BatchNorm nothing, and mixup wants even ones
     size = cfg.train_dataloader.batch_size
     cfg.train_dataloader.drop_last = len(found["train"]) >= size
     return found

@@ -18,7 +18,7 @@ from benchmark.heads import zero_shot
 from benchmark.metrics import accuracy, calibration
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.further import FurtherSettings, measure
-from benchmark.tasks.splits import SplitSettings, read_splits
+from benchmark.tasks.splits import TrainingSplits, read_splits
 from common.errors import UserError
 from pretraining.labels.vocabulary import Vocabulary
 
@@ -26,7 +26,7 @@ BIASES: tuple[zero_shot.Bias, ...] = ("own", "zero", "rarity")
 CHUNK = 8192
 
 
-class ZeroShotSettings(SplitSettings, FurtherSettings):
+class ZeroShotSettings(TrainingSplits, FurtherSettings):
     """What a task config may say under ``task``.
 
     Attributes:

@@ -10,6 +10,12 @@ import pytest
 from dense_data import write_ade20k, write_coco
 from mmengine.config import Config
 
+from benchmark.suites.cell import load_task_config
+from benchmark.tasks.base import TaskContext
+from common.configs import CONFIGS
+from common.names import imported
+from common.progress import silent
+
 ROOT = Path(__file__).parents[2] / "task_configs"
 DENSE = sorted([*ROOT.glob("detection/*.py"), *ROOT.glob("segmentation/*.py")])
 
@@ -151,3 +157,30 @@ def test_the_ade20k_configs_train_and_evaluate_with_stock_tools(tmp_path):
         assert len(losses) == 2 and all(0 < loss < 20 for loss in losses)
         assert changed == (2 if "linear" in path else parameters)
         assert 0 <= metrics["mIoU"] <= 100 and "aAcc" in metrics
+
+
+SETTINGS = {
+    "linear_probe": "benchmark.tasks.linear_probe:ProbeSettings",
+    "trained_probe": "benchmark.tasks.trained_probe:TrainedSettings",
+    "knn": "benchmark.tasks.knn:NeighbourSettings",
+    "fewshot": "benchmark.tasks.fewshot:FewShotSettings",
+    "retrieval": "benchmark.tasks.retrieval:RetrievalSettings",
+    "zero_shot": "benchmark.tasks.zero_shot:ZeroShotSettings",
+    "image_text": "benchmark.tasks.image_text:ImageTextSettings",
+    "finetune": "benchmark.tasks.finetune:FinetuneSettings",
+    "multilabel": "benchmark.tasks.finetune:FinetuneSettings",
+}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONFIGS / "classification").glob("*.py")), ids=lambda path: path.stem
+)
+def test_a_classification_task_understands_its_config(path):
+    task = load_task_config(path, data=["mine"])
+    context = TaskContext(task.cfg, path, path, "random:vit_nano_conv16", 0, silent)
+    assert context.checked(imported(SETTINGS[task.type], "settings")) is not None
+    if task.type in ("finetune", "multilabel"):
+        epochs, schedule = task.cfg.train_cfg.max_epochs, task.cfg.param_scheduler[-1]
+        assert schedule.T_max == schedule.end == epochs == task.cfg.train_cfg.val_interval
+        sizes = {task.cfg[f"{part}_dataloader"].dataset.transform.input_size for part in ("train", "test")}
+        assert len(sizes) == 1 and (sizes == {512}) == ("_512" in path.stem or "coco" in path.stem)
