@@ -87,12 +87,14 @@ def sentences(results: Results) -> list[str]:
     found = pairs_of(results)
     for data in dict.fromkeys(pair.data for pair in found):
         pairs = [pair for pair in found if pair.data == data]
-        lowest = min(pairs, key=lambda pair: pair.tau)
+        lowest, highest = (end(pairs, key=lambda pair: pair.tau) for end in (min, max))
+        tasks = len({task for pair in pairs for task in (pair.first, pair.second)})
         fewest = min(pair.backbones for pair in pairs)
+        extent = f"{lowest.tau:+.2f}"
+        if highest.tau > lowest.tau:
+            extent = f"from {extent} ({lowest.first} and {lowest.second}) to {highest.tau:+.2f}"
         said.append(
-            f"{data}: {len({task for pair in pairs for task in (pair.first, pair.second)})} tasks rank the "
-            f"backbones with Kendall's tau-b from {lowest.tau:+.2f} ({lowest.first} and {lowest.second}) to "
-            f"{max(pair.tau for pair in pairs):+.2f}, over {fewest} backbones"
-            + (", too few for a rank correlation to be a finding." if fewest < 5 else ".")
+            f"{data}: Kendall's tau-b between how {tasks} tasks rank {fewest} backbones is {extent}"
+            + (": too few backbones for a rank correlation to be a finding." if fewest < 5 else ".")
         )
     return said

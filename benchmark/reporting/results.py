@@ -309,6 +309,10 @@ def _without_mixing(results: Results) -> Results:
             continue
         newest = max(done, key=lambda row: (row.record.task.protocol, row.record.finished))
         old = [row for row in done if _kind(row.record) != _kind(newest.record)]
+        # of backbones on their way nobody asks how they do on further test sets
+        ends = [row for row in done if row.pretraining_samples is None and row not in old]
+        latest = max(ends, key=lambda row: row.record.finished, default=None)
+        old += [row for row in ends if _further(row.record) != _further(latest.record)]
         for row in old:
             row.status = "outdated"
         if old:
@@ -321,8 +325,11 @@ def _without_mixing(results: Results) -> Results:
 
 
 def _kind(record: Record) -> tuple[Any, ...]:
-    further = tuple(entry.digest for entry in record.further)
-    return record.task.protocol, record.task.config_digest, record.data.digest, further
+    return record.task.protocol, record.task.config_digest, record.data.digest
+
+
+def _further(record: Record) -> dict[str, str | None]:
+    return {entry.name: entry.digest for entry in record.further}
 
 
 def _mean(metrics: list[Metric]) -> Metric:

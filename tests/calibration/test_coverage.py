@@ -43,10 +43,11 @@ def test_intervals_of_mean_ratios_hold_the_populations(monkeypatch):
 
 
 def test_intervals_of_multi_label_precision_hold_the_populations():
-    rows = {(row.metric, row.construction, row.family): row for row in coverage.multilabel(200, 40, 100)}
+    rows = {(row.metric, row.construction, row.family): row for row in coverage.multilabel(400, 30, 0, 100)}
     for (metric, construction, _), row in rows.items():
         if construction == CHOSEN:
             assert row.coverage >= 80, (metric, row)
+            assert row.bias_estimated == pytest.approx(row.bias, abs=1.0)
     assert {metric for metric, _, _ in rows} == {f"multi-label {name}" for name in AVERAGES}
 
 
