@@ -14,7 +14,7 @@ RESAMPLES = 500
 SPLITS = 50
 """How often the images are halved, to see how average precision grows as they get fewer."""
 DECAY = 0.8
-"""Bias falls with this power of the number of images; settled on other worlds than the table of coverage has."""
+"""Bias falls with this power of the number of images; settled on other worlds than those of the table."""
 WIDER = 1.1
 """Factor of the bootstrap's spread: it has no say of how far the bias is off."""
 CHUNK = 2**22
