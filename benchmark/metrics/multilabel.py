@@ -52,7 +52,7 @@ def measure(
             high=high,
             bias=bias,
             n=number,
-            method="bootstrap over images, less the bias by half-samples",
+            method="half-samples over images",
             truth="population of images",
             coverage=coverage(f"multi-label {name}", number, value),
         )
