@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
 import numpy as np
@@ -10,8 +11,7 @@ from pydantic import Field, field_validator
 
 from benchmark.data.subsets import shots
 from benchmark.features.frozen import Feature, FrozenFeatures
-from benchmark.heads.logistic import fit
-from benchmark.heads.penalty_path import LinearClassifier, Standardiser
+from benchmark.heads.penalty_path import GOOD_ENOUGH, LinearClassifier, Path, Rows, Standardiser
 from benchmark.metrics import accuracy
 from benchmark.records.schema import Metric
 from benchmark.tasks.base import Outcome, Task, TaskContext
@@ -72,16 +72,13 @@ class FewShot(Task):
             context.report("few-shot", done, len(settings.shots))
             parts = [shots(train, number, draw) for draw in range(settings.draws)]
             drawn = [[place[path] for path in part.paths] for part in parts]
-            answers = {
-                l2: [_answers(features, train.labels, rows, l2, prior) for rows in drawn]
+            answers = [_answers(features, train.labels, rows, settings.l2, prior) for rows in drawn]
+            right = {
+                l2: fmean(float((found[l2][0] == val.labels).mean()) for found in answers)
                 for l2 in settings.l2
             }
-            right = {
-                l2: fmean(float((val_answer == val.labels).mean()) for val_answer, _ in found)
-                for l2, found in answers.items()
-            }
             best = max(settings.l2, key=lambda l2: right[l2])  # of equals the first
-            hits = np.array([answer == test.labels for _, answer in answers[best]])
+            hits = np.array([found[best][1] == test.labels for found in answers])
             # over test images for these draws; how far draws differ is another thing, and in the details
             metrics[f"top1_{number}_shots"] = accuracy.of_shares(hits.mean(0), test.labels, settings.units)
             each = [100 * float(hit.mean()) for hit in hits]
@@ -116,22 +113,23 @@ def _answers(
     features: dict[str, torch.Tensor],
     labels: np.ndarray,
     rows: list[int],
-    l2: float,
+    strengths: Sequence[float],
     prior: LinearClassifier | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The classes that a classifier trained on some images gives to those of validation and test."""
+) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+    """The classes that classifiers trained on some images give to those of validation and test.
+
+    One path leads through all strengths: the weaker ones are near the stronger ones' solutions.
+    """
     some = features["train"][rows]
     scale = Standardiser(some)
-    found = fit(
-        scale(some),
-        torch.as_tensor(labels[rows]),
-        int(labels.max()) + 1,
-        l2,
-        prior=prior and scale.of(prior),
-        good_enough=1e-5,
-    )
-    val, test = (found.logits(scale(features[name])).argmax(1).cpu().numpy() for name in ("val", "test"))
-    return val, test
+    known = Rows(scale(some), torch.as_tensor(labels[rows]).to(some.device), int(labels.max()) + 1)
+    path = Path(known, prior and scale.of(prior))
+    judged = [scale(features[name]) for name in ("val", "test")]
+    found = {}
+    for l2 in sorted(strengths, reverse=True):
+        classifier = path.solve(l2, GOOD_ENOUGH)
+        found[l2] = tuple(classifier.logits(images).argmax(1).cpu().numpy() for images in judged)
+    return found
 
 
 def _notes(settings: FewShotSettings, counts: np.ndarray) -> list[str]:
