@@ -74,6 +74,7 @@ class ImageClassifier(BaseModel):
         nn.init.trunc_normal_(self.head.weight, std=HEAD_STD)
         nn.init.zeros_(self.head.bias)
         self.loss, self.label_smoothing = loss, label_smoothing
+        self.asymmetric = AsymmetricLossMultiLabel()
         self.mixup = None
         if mixup:
             self.mixup = Mixup(**mixup, label_smoothing=label_smoothing, num_classes=num_classes)
@@ -115,7 +116,11 @@ class ImageClassifier(BaseModel):
         if self.loss == "bce":
             return F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="sum") / len(logits)
         if self.loss == "asymmetric":
-            return AsymmetricLossMultiLabel()(logits, labels.float()) / len(logits)
+            # image by image: what timm's makes of a batch, a sum or a mean, depends on its version
+            each = [
+                self.asymmetric(row[None], label[None]) for row, label in zip(logits, labels, strict=True)
+            ]
+            return torch.stack(each).mean()
         if self.mixup is not None:
             return SoftTargetCrossEntropy()(logits, labels)
         return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

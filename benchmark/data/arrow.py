@@ -35,6 +35,13 @@ def splits(root: Path) -> list[str]:
     return sorted(content.get("splits", [])) if isinstance(content, dict) else []
 
 
+def has_several(root: Path, split: str) -> bool:
+    """Whether images of a split may have several labels."""
+    features = _load(root / split).features
+    column = next((name for name in LABELS if name in features), None)
+    return column is not None and hasattr(features[column], "feature")
+
+
 def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = False) -> ImageSplit:
     """The images of a split; ``""`` is all of a folder without splits.
 
@@ -65,6 +72,17 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
     if many and not several:
         raise UserError(f"{folder}: column {column} has several labels an image: use a multi-label task")
     values = data[column][:] if len(data) else []
+    if any(row is None or (many and None in row) for row in values):
+        raise UserError(
+            f"{folder}: column {column} has rows without a label: a split without labels is no use"
+        )
+    if many and values and not isinstance(inner, ClassLabel):
+        lengths = {len(row) for row in values}
+        if len(lengths) == 1 and lengths != {1} and {v for row in values for v in row} <= {0, 1}:
+            raise UserError(
+                f"{folder}: column {column} says of every class whether it is there, but not what it is "
+                "called: give each image the names of its classes"
+            )
     if isinstance(inner, ClassLabel):
         names = list(inner.names)
         given = [value for row in values for value in (row if many else [row])]
@@ -94,9 +112,14 @@ class ArrowPictures:
     folder: Path
 
     def open(self, path: str) -> Image:
-        cell = _images(self.folder)[int(path.rpartition("/")[2])]
-        source = cell["bytes"] if cell["bytes"] is not None else Path(cell["path"] or "")
-        return decode(source, f"{self.folder}, row {path.rpartition('/')[2]}")
+        number = path.rpartition("/")[2]
+        cell = _images(self.folder)[int(number)]
+        if cell is None or cell["bytes"] is None:
+            raise UserError(
+                f"{self.folder}, row {number} holds no picture (at most the path of one): save the data set "
+                "with its pictures in it"
+            )
+        return decode(cell["bytes"], f"{self.folder}, row {number}")
 
     def state(self, paths: Sequence[str]) -> list[Any]:
         files = sorted(self.folder.glob("*.arrow"))

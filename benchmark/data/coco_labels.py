@@ -39,28 +39,33 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
     if not several:
         raise UserError(f"{file}: images have several labels each: use a multi-label task")
     content = read_annotations(file)
-    categories = sorted(content["categories"], key=lambda entry: entry["id"])
-    names = [entry["name"] for entry in categories]
+    try:
+        categories = {entry["id"]: entry["name"] for entry in content["categories"]}
+        files = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
+        shown = [(entry["image_id"], entry["category_id"]) for entry in content["annotations"]]
+        order = sorted(categories), sorted(files)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file} is no COCO annotation file: an entry has no {error}") from None
+    for kind, known_ids in (("categories", categories), ("images", files)):
+        if len(known_ids) != len(content[kind]):
+            raise UserError(f"{file}: two {kind} have one id")
+    names = [categories[number] for number in order[0]]
     if classes is None:
         check_names(names, file)
     elif names != classes:
         raise UserError(f"{file} has other categories than the training split: both must list the same")
-    column = {entry["id"]: number for number, entry in enumerate(categories)}
-    images = sorted(content["images"], key=lambda entry: entry["id"])
-    row = {entry["id"]: number for number, entry in enumerate(images)}
-    labels = np.zeros((len(images), len(names)), dtype=bool)
-    for annotation in content["annotations"]:
-        try:
-            labels[row[annotation["image_id"]], column[annotation["category_id"]]] = True
-        except (KeyError, TypeError):
+    column = {number: place for place, number in enumerate(order[0])}
+    row = {number: place for place, number in enumerate(order[1])}
+    labels = np.zeros((len(row), len(column)), dtype=bool)
+    for image, category in shown:
+        if image not in row or category not in column:
             raise UserError(
-                f"{file}: annotation {annotation.get('id')} is of an image or a category that is not listed"
-            ) from None
+                f"{file}: an annotation is of image {image}, category {category}: one is not listed"
+            )
+        labels[row[image], column[category]] = True
     folder = Path(root) / name
-    paths = [f"{name}/{entry['file_name']}" for entry in images]
+    paths = [f"{name}/{files[number]}" for number in order[1]]
     present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if missing := [entry["file_name"] for entry in images if entry["file_name"] not in present]:
-        raise UserError(
-            f"{len(missing)} images of {file.name} are not in {folder}: {', '.join(map(str, missing[:5]))}"
-        )
+    if missing := [files[number] for number in order[1] if files[number] not in present]:
+        raise UserError(f"{len(missing)} images of {file.name} are not in {folder}: {', '.join(missing[:5])}")
     return ImageSplit(Path(root), paths, labels, names, Files(Path(root)))

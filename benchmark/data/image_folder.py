@@ -8,7 +8,7 @@ from benchmark.data.images import IMAGE_TYPES, ImageSplit
 from benchmark.data.labels import check_names, coded
 from common.errors import UserError
 
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "validation", "test")
 
 
 def splits(root: Path) -> list[str]:

@@ -71,7 +71,7 @@ class LabelledImages(DataLayout):
             return _no_images(path)
         if problem := _no_images(path / "train"):
             return problem
-        problems = [_no_images(path / split) for split in ("val", "test")]
+        problems = [_no_images(path / split) for split in ("val", "validation", "test")]
         return None if None in problems else problems[0]
 
     def one_folder_down(self, path: Path) -> Path | None:
@@ -85,10 +85,11 @@ class LabelledImages(DataLayout):
         if not manifest.file_of(path):
             path = self.folder(path)
         form = form_of(path)
+        names = form.splits(path)
         several = form is coco_labels or (
             form is manifest and any(len(row.labels) != 1 for row in manifest.read(path))
         )
-        names = form.splits(path)
+        several = several or (form is arrow and arrow.has_several(path, names[0] if names else ""))
         first = next((name for name in ("train", "train2017") if name in names), "")
         if names and not first:
             raise UserError(f"{path} has no split train, only {', '.join(names)}")

@@ -93,11 +93,11 @@ def _read(file: Path, changed: int, size: int) -> list[Row]:
                 )
             reader.fieldnames = names
             rows = [_row(file, number, line) for number, line in enumerate(reader, start=2)]
+        missing = [row.path for row in rows if not (file.parent / row.path).is_file()]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} cannot be read as a csv in UTF-8 ({error})") from None
     if not rows:
         raise UserError(f"{file} lists no images")
-    missing = [row.path for row in rows if not (file.parent / row.path).is_file()]
     if missing:
         raise UserError(
             f"{len(missing)} of {len(rows)} files that {file} lists are not there: "

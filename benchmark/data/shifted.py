@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.data import labelled
+from benchmark.data import image_folder, labelled
 from benchmark.data.images import IMAGE_TYPES, ImageSplit
 from common.errors import UserError
 
@@ -65,12 +65,12 @@ def _severities(root: Path) -> list[Path]:
 
 def _read(root: Path, split: str, classes: list[str]) -> ImageSplit:
     folder = root / split
-    names = (
-        [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-        if folder.is_dir()
-        else []
-    )
-    numbers = bool(names) and all(name.isdigit() and int(name) < len(classes) for name in names)
+    names = []
+    if labelled.form_of(root) is image_folder and folder.is_dir():
+        names = [
+            entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        ]
+    numbers = bool(names) and all(name.isdecimal() and int(name) < len(classes) for name in names)
     if numbers and not set(names) <= set(classes):
         own = sorted(names)
         images = labelled.read_split(root, split, own)

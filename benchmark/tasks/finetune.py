@@ -15,6 +15,8 @@ from benchmark.tasks import openmmlab_runner, pictures
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
 from benchmark.tasks.splits import TrainingSplits
+from common.errors import UserError
+from common.machine import world_size
 from common.training import group
 
 PARTS = ("train", "val", "test")
@@ -45,9 +47,13 @@ class Finetune(Task):
         found = fill_in(cfg, context, settings, self.several)
         initial = initial_of(context, settings, found["train"].classes)
         start = initial and partial(start_rows_of, path=HEAD, initial=initial, seed=context.seed)
-        runner = openmmlab_runner.train(cfg, context.report, start)
         files = {part: context.out / f"logits_{part}.npy" for part in ("val", "test")}
-        # the last epoch's are of this model; a resumed training may have none
+        if group.is_first():  # what an attempt left that was killed may be of an earlier epoch
+            for file in files.values():
+                file.unlink(missing_ok=True)
+        group.wait()
+        runner = openmmlab_runner.train(cfg, context.report, start)
+        # the last epoch's are of this model; a training that had only its test to do has none
         if runner.val_loop is not None and not group.gather(files["val"].is_file())[0]:
             runner.val()
         runner.test()
@@ -118,7 +124,13 @@ def fill_in(
             evaluator = {"type": "Logits", "file": str(context.out / f"logits_{part}.npy"), **group.GATHERED}
             cfg[f"{part}_evaluator"] = evaluator
     cfg.model.num_classes = len(found["train"].classes)
-    # a last batch of one image would tell BatchNorm nothing, and mixup wants even ones
-    size = cfg.train_dataloader.batch_size
-    cfg.train_dataloader.drop_last = len(found["train"]) >= size
+    # A last batch of one image would tell BatchNorm nothing, and mixup wants even ones; but an epoch is one
+    # step at least, however few images there are for the recipe's batch.
+    whole = len(found["train"]) // world_size() >= cfg.batch_per_step // world_size()
+    if not whole and cfg.model.get("mixup"):
+        raise UserError(
+            f"{context.data}: {len(found['train'])} training images make no batch of {cfg.batch_per_step}: "
+            "give a smaller one by --set auto_scale_lr.base_batch_size=N, or leave model.mixup out"
+        )
+    cfg.train_dataloader.drop_last = whole
     return found

@@ -70,13 +70,15 @@ def measure(
     found = Further()
     for name, place in context.further.items():
         parts = read_shifted(place, own.classes)
-        right, labels, corruptions = [], [], {}
+        right, labels, sources, corruptions = [], [], [], {}
         for part in parts:
             stage = name if part.corruption is None else f"{name}, {part.corruption} {part.severity}"
             among = np.unique(part.images.labels)
             hits = _right(logits_of(part.images, stage), part.images.labels, among)
             right.append(hits.astype(float))
             labels.append(part.images.labels)
+            # of one picture there is a version in each part
+            sources += part.images.paths
             if part.corruption is not None:
                 corruptions.setdefault(part.corruption, []).append(float(1 - hits.mean()))
         shown = np.unique(np.concatenate(labels))
@@ -86,7 +88,7 @@ def measure(
                 f"{place}: no own test image shows one of its classes: there is no drop to measure"
             )
         before = 100 * float(_right(own_logits[kept], own.labels[kept], shown).mean())
-        top1 = accuracy.of_shares(np.concatenate(right), np.concatenate(labels), units)
+        top1 = _mean_of_parts(right, labels, sources, units)
         found.metrics[f"top1_on_{name}"] = top1
         found.metrics[f"drop_on_{name}"] = Metric(value=before - top1.value, n=top1.n, higher_is_better=False)
         found.details[name] = {
@@ -104,6 +106,24 @@ def measure(
     return found
 
 
+def _mean_of_parts(
+    right: list[np.ndarray], labels: list[np.ndarray], sources: list[str], units: accuracy.Units
+) -> Metric:
+    """The mean over parts of their shares, in percent; its interval is over pictures (or classes), of each of
+    which all versions vary together."""
+    value = 100 * float(np.mean([part.mean() for part in right]))
+    shares, every = np.concatenate(right), np.concatenate(labels)
+    if len(right) > 1 and units == "images":
+        names, place = np.unique(sources, return_inverse=True)
+        versions = np.bincount(place)
+        shares = np.bincount(place, weights=shares) / versions
+        first = np.zeros(len(names), dtype=np.int64)
+        first[place] = every
+        every = first
+    metric = accuracy.of_shares(shares, every, units)
+    return metric.model_copy(update={"value": value})
+
+
 def _right(logits: np.ndarray, labels: np.ndarray, among: np.ndarray) -> np.ndarray:
     """[N] bool: whether the label is the likeliest of the classes `among`."""
     return among[logits[:, among].argmax(1)] == labels
@@ -114,7 +134,7 @@ def _relative(errors: dict[str, float], reference: Path) -> float:
     try:
         with reference.open(newline="", encoding="utf-8") as file:
             known = {row["corruption"]: float(row["error"]) for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise UserError(
             f"task.mce_reference: {reference} is no csv with columns corruption,error ({error})"
         ) from None

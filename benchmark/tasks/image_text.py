@@ -133,6 +133,8 @@ def read_pairs(folder: Path, split: str, limit: int) -> tuple[ImageSplit, list[s
 
     for sample in raw_samples(shards, stop):
         name = f"{Path(sample['__url__']).name}:{sample['__key__']}"
+        if name in content:
+            raise UserError(f"{folder}, {split}: {name} is there twice")
         try:
             captions.append(caption_of(sample))
             content[name] = image_bytes(sample)

@@ -22,6 +22,8 @@ class MultiLabel(Finetune):
     def judge(
         self, settings: FinetuneSettings, found: dict[str, ImageSplit], logits: dict[str, np.ndarray]
     ) -> Outcome:
+        if settings.units != "images":
+            raise UserError("a multilabel's intervals are over images: leave task.units out")
         test, scores = found["test"], logits["test"].astype(np.float64)
         if not test.labels.any():
             raise UserError(f"{test.root}: no test image shows any class: nothing can be measured")

@@ -49,10 +49,9 @@ class SplitSettings(Settings):
     @model_validator(mode="after")
     def _splits(self) -> SplitSettings:
         least = 1e-9 if self.needs_validation else 0
-        if self.val in (None, AUTO) and not least <= self.hold_out < 1:
+        if (self.val in (None, AUTO) or self.test == AUTO) and not least <= self.hold_out < 1:
             raise ValueError(f"hold_out={self.hold_out}: give a share between 0 and 1")
-        if self.test != AUTO and self.test in (self.train, self.val):
-            raise ValueError(f"split {self.test!r} cannot both choose and judge")
+        _check_apart(self.train, self.val, self.test, ValueError)
         return self
 
 
@@ -125,4 +124,17 @@ def choose_splits(settings: SplitSettings, found: list[str]) -> Chosen:
         )
     if val == AUTO:
         val = validation if validation != test else None
+    _check_apart(train, val, test, UserError)
     return Chosen(train, val, test)
+
+
+def _check_apart(train: str, val: str | None, test: str, kind: type[Exception]) -> None:
+    """Refuse a split in two parts.
+
+    Raises:
+        kind: images that are trained on or chosen by would judge, or those that are trained on would choose.
+    """
+    if test != AUTO and test in (train, val):
+        raise kind(f"split {test!r} cannot both {'train' if test == train else 'choose'} and judge")
+    if val == train:
+        raise kind(f"split {val!r} cannot both train and choose: leave val out, and a share is held out")

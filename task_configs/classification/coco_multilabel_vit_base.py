@@ -7,8 +7,9 @@ step on all of val2017, those without any object included, squeezed to 512 x 512
 what it is a crowd of. mAP is the mean over categories; micro and weighted beside it; the interval is over
 images. ``--set model.loss=asymmetric`` trains by the asymmetric loss instead.
 
-Different from the paper: one size of 512 pixels in training, where the released recipe draws sizes from 256
-to 768; batch 128 is the released recipe's, the paper says 32; no learned RangeAugment.
+Different from the paper: gradients clipped at norm 1.0; one size of 512 pixels in training, where the
+released recipe draws sizes from 256 to 768; batch 128 is the released recipe's, the paper says 32; no
+learned RangeAugment.
 
 Command:
     python run_suite.py run task_configs/classification/coco_multilabel_vit_base.py \
@@ -30,7 +31,9 @@ model = dict(
 train_dataloader = dict(
     batch_size=16, dataset=dict(transform=dict(input_size=512, scale=(0.5, 1.0), re_prob=0.0))
 )
-val_dataloader = dict(batch_size=16, dataset=dict(transform=dict(input_size=512, crop_mode="squash")))
+val_dataloader = dict(
+    batch_size=16, dataset=dict(transform=dict(input_size=512, crop_mode="squash", crop_pct=1.0))
+)
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=1e-5))
 auto_scale_lr = dict(enable=False, base_batch_size=128)

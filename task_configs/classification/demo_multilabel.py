@@ -15,7 +15,7 @@ Published: none, the data are drawn by this project.
 
 _base_ = ["_base_/demo_finetune.py"]
 
-task = dict(type="multilabel", data="demo_coco", val=None, hold_out=0.0)
+task = dict(type="multilabel", data="demo_coco", units="images", val=None, hold_out=0.0)
 
 model = dict(loss="bce", label_smoothing=0.0)
 

@@ -8,9 +8,9 @@ to 232 and cut to 224 pixels; the held-out share only fits the temperature that 
 ``--axis init=transfer`` starts the class layer from the pre-trained one (section 4.2), ``--axis
 fraction=0.1`` trains on a tenth of each class.
 
-Different from the paper: batch 512 is the released recipe's, where the paper says 128; augmentation beyond
-crop and flip and its strength are timm's usual ones for ViTs, the paper does not list its own; no learned
-RangeAugment.
+Different from the paper: gradients clipped at norm 1.0, drop path 0.1; batch 512 is the released recipe's,
+where the paper says 128; augmentation beyond crop and flip and its strength are timm's usual ones for ViTs,
+the paper does not list its own; no learned RangeAugment.
 
 Command:
     python run_suite.py run task_configs/classification/imagenet1k_finetune_vit_large.py \

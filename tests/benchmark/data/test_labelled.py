@@ -107,6 +107,7 @@ def test_a_saved_data_set_is_read_as_the_folders_it_was_made_of(tmp_path):
     Dataset.from_dict(rows, features=several).save_to_disk(str(tmp_path / "one"))
     assert labelled.splits(tmp_path / "one") == []
     assert labelled.read_split(tmp_path / "one", "", several=True).labels.tolist() == [[True, False, True]]
+    assert "3 classes, images: all 1" in LabelledImages().check(tmp_path / "one").summary
     with pytest.raises(UserError, match="several labels an image: use a multi-label task"):
         labelled.read_split(tmp_path / "one", "")
     with pytest.raises(UserError, match="has no split 'val'"):
@@ -116,8 +117,25 @@ def test_a_saved_data_set_is_read_as_the_folders_it_was_made_of(tmp_path):
         labelled.read_split(saved, "train")
 
 
-def test_a_saved_split_without_labels_is_refused(tmp_path):
-    from datasets import ClassLabel, Dataset, Features
+def test_a_saved_split_that_lacks_something_is_refused(tmp_path):
+    from datasets import ClassLabel, Dataset, Features, Image, Sequence, Value
+
+    def saved(name, rows, features):
+        Dataset.from_dict(rows, features=Features(features)).save_to_disk(str(tmp_path / name))
+        return tmp_path / name
+
+    for kind in (ClassLabel(names=["a", "b"]), Value("string")):
+        value = 0 if isinstance(kind, ClassLabel) else "a"
+        root = saved(f"null{value}", {"label": [value, None]}, {"label": kind})
+        with pytest.raises(UserError, match="rows without a label"):
+            labelled.read_split(root, "")
+    root = saved("hot", {"labels": [[0, 1, 0], [1, 1, 0]]}, {"labels": Sequence(Value("int64"))})
+    with pytest.raises(UserError, match="says of every class whether it is there"):
+        labelled.read_split(root, "", several=True)
+    rows = {"image": [None, None], "label": ["a", "b"]}
+    root = saved("paths", rows, {"image": Image(), "label": Value("string")})
+    with pytest.raises(UserError, match="row 00000000 holds no picture"):
+        labelled.read_split(root, "").image(0)
 
     features = Features({"label": ClassLabel(names=["a", "b"])})
     Dataset.from_dict({"label": [0, -1]}, features=features).save_to_disk(str(tmp_path / "set"))
@@ -138,11 +156,22 @@ def test_folders_of_classes_alone_are_data_too(tmp_path):
         (["test", "train"], ("train", None, "test")),
         (["train", "val"], ("train", None, "val")),
         (["test", "train", "validation"], ("train", "validation", "test")),
+        (["train", "validation"], ("train", None, "validation")),
         ([], ("", None, None)),
     ],
 )
 def test_auto_takes_the_splits_that_there_are(found, chosen):
     assert choose_splits(SplitSettings(val="auto", test="auto"), found) == chosen
+
+
+def test_no_split_has_two_parts(tmp_path):
+    for wrong in ({"val": "val", "test": "auto"}, {"val": "auto", "test": "train"}):
+        with pytest.raises((UserError, ValueError), match="cannot both"):
+            choose_splits(SplitSettings(**wrong), ["train", "val"])
+    with pytest.raises(ValueError, match="'train' cannot both train and choose"):
+        SplitSettings(val="train")
+    with pytest.raises(ValueError, match="share between 0 and 1"):
+        SplitSettings(val="val", test="auto", hold_out=0)
 
 
 def test_auto_needs_something_that_judges():

@@ -113,12 +113,34 @@ def test_mixup_trains_on_both_images_labels(data, tmp_path):
         ),
         ({"train_dataloader.dataset.transform.auto_augment": "nonsense"}, "timm cannot make this"),
         ({"task.init": "transfer"}, "no classifier over synsets"),
+        (
+            {"+model.mixup": {"mixup_alpha": 0.2}, "+auto_scale_lr": {"base_batch_size": 36}},
+            "18 training images make no batch of 36",
+        ),
     ],
 )
 def test_what_cannot_be_is_the_users_to_mend(data, tmp_path, options, message):
     options = {("+" + key if key.startswith("task.init") else key): value for key, value in options.items()}
     with pytest.raises(UserError, match=message):
         Finetune().run(context(data, tmp_path / "cell", **options))
+
+
+def test_fewer_images_than_a_batch_are_a_step(data, tmp_path):
+    options = {"+auto_scale_lr": {"base_batch_size": 36}}
+    assert Finetune().run(context(data, tmp_path / "cell", **options)).details["iterations"] == 2
+
+
+def test_the_asymmetric_loss_is_a_mean_over_images():
+    from backbones.openmmlab import ImageClassifier
+
+    backbone = {"type": "ViTBackbone", "weights": "random:vit_nano_conv16"}
+    model = ImageClassifier(backbone, 3, loss="asymmetric")
+    logits, labels = torch.randn(4, 3), torch.tensor([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
+    single = [model._loss(logits[k : k + 1], labels[k : k + 1]) for k in range(4)]
+    torch.testing.assert_close(model._loss(logits, labels), torch.stack(single).mean())
+    positive, negative = torch.sigmoid(logits[1]), (1 - torch.sigmoid(logits[1]) + 0.05).clamp(max=1)
+    expected = -((1 - negative) ** 4 * negative.log()).sum()  # nothing is there: gamma 4, shifted by 0.05
+    assert positive.shape == (3,) and float(single[1]) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_broken_picture_is_named(tmp_path):

@@ -58,6 +58,7 @@ def test_corruptions_are_averaged_and_measured_by_a_reference(probe, tmp_path):
     outcome = probe({"c": root}, mce_reference=str(reference))
     errors = outcome.details["further"]["c"]["error_by_corruption"]
     assert errors["fog"] < 0.05 and errors["snow"] == pytest.approx(2 / 3, abs=0.05)
+    assert outcome.metrics["top1_on_c"].n == 9, "pictures, each of which is there in four versions"
     assert outcome.metrics["top1_on_c"].value == pytest.approx(
         100 * (1 - np.mean(list(errors.values()))), abs=1e-2
     )
