@@ -68,7 +68,9 @@ def command(
     if processes > 1 and not task_type(task.type).shared:
         raise UserError(f"{task.path.name}: a {task.type} is computed by one process: leave --processes out")
     kind = task_type(task.type)
-    further = tuple((other, paths[other]) for other in paths if other != name) if kind.further else ()
+    # Where the task's own data are not named, another name is rather a slip than a further test set.
+    takes = kind.further and name in paths
+    further = tuple((other, paths[other]) for other in paths if other != name) if takes else ()
     for other, place in further:
         check_folder(other, place)
     check_data_names(

@@ -37,8 +37,6 @@ class Pair:
 
 def pairs_of(results: Results) -> list[Pair]:
     """Every two tasks whose headline is an accuracy on the same data."""
-    from scipy.stats import kendalltau
-
     rungs: dict[str, list[str]] = {}
     for row in results.rows:
         if row.status == "done" and row.record.primary.startswith("top1"):
@@ -54,6 +52,8 @@ def pairs_of(results: Results) -> list[Pair]:
             ]
             if len(values) < LEAST:
                 continue
+            from scipy.stats import kendalltau  # most tables can do without it
+
             tau, p = kendalltau(*zip(*values, strict=True))
             if tau == tau:  # no number where a task puts all backbones in one place
                 found.append(Pair(data, first, second, len(values), float(tau), float(p)))

@@ -69,11 +69,12 @@ def test_what_is_kept_is_a_backbone_with_what_it_has_cost_by_then(pairs, config,
     assert not (out / "training" / "kept").exists()
 
 
-def test_clip_keeps_its_image_tower(pairs, tmp_path):
+def test_clip_keeps_both_towers(pairs, tmp_path):
     config = tmp_path / "clip.py"
     config.write_text(CLIP)
     out = pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 24, "keep": [8]})
-    assert {path.name for path in (out / "kept" / "8").iterdir()} == {"backbone.json", "weights.safetensors"}
+    towers = {"backbone.json", "weights.safetensors", "text.json", "text.safetensors"}
+    assert {path.name for path in (out / "kept" / "8").iterdir()} == towers
     assert load_backbone(f"run:{out}/kept/8").synset_classifier is None
 
 
