@@ -58,9 +58,9 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
         assert 0 < kept["seconds"] < cost["seconds"] and 0 < kept["cpu_seconds"] < cost["cpu_seconds"]
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES
-    # top-1 of probe (and on corrupted images), neighbours, one and two shots, zero-shot and three rungs, mAP and
-    # R@1, recall both ways, mAP of several labels, box AP, mask AP, mIoU over things, stuff and all, each by
-    # itself and against cost; all on one page; the losses; the probe's curve and its shares
+    # top-1 of probe (and on corrupted images), neighbours, one and two shots, zero-shot and three rungs, mAP
+    # and R@1, recall both ways, mAP of several labels, box AP, mask AP, mIoU over things, stuff and all, each
+    # by itself and against cost; all on one page; the losses; the probe's curve and its shares
     assert len(list((suite / "plots").glob("*.png"))) == 42
     assert (suite / "plots" / "efficiency_data_efficiency.png").is_file()
     assert "data_efficiency, catlip: Transfer Init against random initialisation" in first.stdout
