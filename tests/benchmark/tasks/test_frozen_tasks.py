@@ -102,7 +102,7 @@ def test_when_nothing_can_be_found_it_is_said(run):
         ("knn", {"temperature": 0}, "temperature"),
         ("fewshot", {"shots": (0,)}, "above zero"),
         ("fewshot", {"draws": 0}, "draws"),
-        ("retrieval", {"test": "train"}, "cannot both choose and judge"),
+        ("retrieval", {"test": "train"}, "cannot both train and judge"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(run, kind, settings, message):
