@@ -25,7 +25,8 @@ train_dataloader = dict(
             scale=(0.08, 1.0),
             hflip=0.5,
             color_jitter=None,
-            auto_augment="rand-m9-mstd0.5-inc1",
+            # at most 9: at 10 timm would posterize to no bit at all, which Pillow refuses
+            auto_augment="rand-m9-mstd0.5-mmax9-inc1",
             re_prob=0.25,
             interpolation="bicubic",
         ),
