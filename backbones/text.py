@@ -18,6 +18,9 @@ from common.files import replacing, write_json
 WEIGHTS, DESCRIPTION = "text.safetensors", "text.json"
 """Files of a suite's folder: tensors, and what is needed to make sense of them."""
 
+MAX_SCALE = 100.0
+"""What CLIP's learned factor of similarities is capped at, in training and after."""
+
 FORMAT = 1
 BPE = "openclip-bpe"
 """The tokenizer of all CLIPs, as OpenCLIP has it."""
@@ -121,17 +124,23 @@ def text_transformer(context_length: int, width: int, heads: int, layers: int, e
     )
 
 
-def assembled(encoder: Any, projection: Tensor, logit_scale: float) -> TextTower:
-    """A tower of OpenCLIP's transformer.
+def assembled(
+    encoder: Any,
+    projection: Tensor,
+    logit_scale: float,
+    tokenize: Callable[[list[str]], Tensor] | None = None,
+) -> TextTower:
+    """A tower of its parts.
 
     Args:
-        encoder: has `context_length`.
+        encoder: token numbers [N, L] -> features [N, E].
         projection: [D, E].
-        logit_scale: logarithm of the factor; capped at that of 100, as in training.
+        logit_scale: logarithm of the factor, which is capped at `MAX_SCALE`.
+        tokenize: captions -> token numbers; default OpenCLIP's BPE, `encoder.context_length` long.
     """
-    from open_clip.tokenizer import SimpleTokenizer
+    if tokenize is None:
+        from open_clip.tokenizer import SimpleTokenizer
 
-    tokenizer = SimpleTokenizer(context_length=encoder.context_length)
-    return TextTower(
-        encoder, tokenizer, lambda tokens: tokens @ projection.to(tokens), min(math.exp(logit_scale), 100.0)
-    )
+        tokenize = SimpleTokenizer(context_length=encoder.context_length)
+    scale = min(math.exp(logit_scale), MAX_SCALE)
+    return TextTower(encoder, tokenize, lambda tokens: tokens @ projection.to(tokens), scale)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from backbones.checkpoints.keys import KeyReport
 
 
+HEAD_STD = 0.02
+"""Standard deviation of a new classifier's weights, cut at two absolute units: timm's heads of ViTs."""
+
+
 class Tokens(NamedTuple):
     """What a ViT makes of images, after its final norm.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from backbones.checkpoints.files import unwrapped
 from backbones.text import TextTower, assembled
 from common.errors import UserError, first_line
 
@@ -35,7 +35,7 @@ def open_clip_text(
     """
     import open_clip.model
 
-    state = {key.removeprefix("module."): value for key, value in state.items()}
+    state = unwrapped(state)
     if any(key.startswith("text.") for key in state):
         own = {key.removeprefix("text."): value for key, value in state.items() if key.startswith("text.")}
     else:
@@ -64,19 +64,13 @@ def open_clip_text(
 
 
 def transformers_text(folder: Path) -> TextTower:
-    """CLIP's text tower of a folder that transformers saved, with its tokenizer.
+    """The text tower of a CLIP that transformers saved in a folder, with its tokenizer.
 
     Raises:
-        UserError: it is of another kind of model, or a file is missing.
+        UserError: a file is missing, or cannot be read.
     """
     import transformers
 
-    try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-    except (OSError, ValueError, KeyError):
-        kind = None
-    if kind != "clip":
-        raise UserError(f"{folder} describes a {kind!r} model: text towers are read of whole CLIPs")
     for names in (("model.safetensors",), ("tokenizer.json", "vocab.json")):
         if not any((folder / name).is_file() for name in names):
             raise UserError(f"{folder} has no {names[0]}: download the whole folder")
@@ -96,9 +90,7 @@ def transformers_text(folder: Path) -> TextTower:
             captions, padding="max_length", truncation=True, max_length=length, return_tensors="pt"
         )["input_ids"]
 
-    return TextTower(
-        _Encoder(model), tokenize, lambda tokens: tokens @ projection.to(tokens), min(torch.e**scale, 100.0)
-    )
+    return assembled(_Encoder(model), projection, scale, tokenize)
 
 
 class _Encoder(torch.nn.Module):

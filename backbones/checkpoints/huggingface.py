@@ -146,7 +146,9 @@ class HuggingFaceReader(Reader):
         from backbones.checkpoints.clip_text import transformers_text
 
         folder = Path(rest).expanduser()
-        _config(folder)
+        kind = _description(folder)["model_type"]
+        if kind != "clip":
+            raise UserError(f"{folder} describes a {kind!r} model: text towers are read of whole CLIPs")
         return transformers_text(folder)
 
     def digest(self, rest: str) -> str:
@@ -164,7 +166,8 @@ class HuggingFaceReader(Reader):
         return Card(architecture=architecture, objective=objective, cost=None)
 
 
-def _config(folder: Path) -> tuple[str, dict[str, Any]]:
+def _description(folder: Path) -> dict[str, Any]:
+    """What config.json says, of a kind of model that is supported."""
     path = folder / "config.json"
     check_folder(folder, "hf")
     if folder.is_file():
@@ -185,6 +188,12 @@ def _config(folder: Path) -> tuple[str, dict[str, Any]]:
         raise UserError(
             f"{path} describes a {kind!r} model, which is not supported: {', '.join(_FAMILIES)} are"
         )
+    return config
+
+
+def _config(folder: Path) -> tuple[str, dict[str, Any]]:
+    config = _description(folder)
+    kind = config["model_type"]
     family = _FAMILIES[kind]
     config = config.get("vision_config", config) if kind in {"clip", "siglip"} else config
     return family, {**_DEFAULTS[family], **config}

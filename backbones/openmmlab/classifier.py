@@ -13,13 +13,11 @@ from timm.layers import AttentionPoolLatent
 from timm.loss import AsymmetricLossMultiLabel, SoftTargetCrossEntropy
 from torch import Tensor, nn
 
+from backbones.vit import HEAD_STD
 from common.errors import UserError
 
 HEAD = "head"
 """Name of the class layer in the model."""
-
-HEAD_STD = 0.02
-"""Of its random weights, cut at two absolute units: timm's heads of ViTs."""
 
 ADAPTED = r"blocks\.\d+\.attn\.(qkv|proj)"
 """The layers that LoRA adapts: those of attention (arXiv 2106.09685)."""
@@ -116,11 +114,8 @@ class ImageClassifier(BaseModel):
         if self.loss == "bce":
             return F.binary_cross_entropy_with_logits(logits, labels.float(), reduction="sum") / len(logits)
         if self.loss == "asymmetric":
-            # image by image: what timm's makes of a batch, a sum or a mean, depends on its version
-            each = [
-                self.asymmetric(row[None], label[None]) for row, label in zip(logits, labels, strict=True)
-            ]
-            return torch.stack(each).mean()
+            # as one image: what timm's makes of a batch, a sum or a mean, depends on its version
+            return self.asymmetric(logits.view(1, -1), labels.float().view(1, -1)) / len(logits)
         if self.mixup is not None:
             return SoftTargetCrossEntropy()(logits, labels)
         return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

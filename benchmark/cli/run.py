@@ -64,18 +64,17 @@ def command(
     point = parse_overrides(axes, "--axis", "learning_rate=1e-3")
     paths = parse_data(data)
     task = load_task_config(task_config, parse_overrides(overrides), axes=point, data=paths)
-    name, layout = task.data_name, task_type(task.type).layout
-    if processes > 1 and not task_type(task.type).shared:
+    name, kind = task.data_name, task_type(task.type)
+    if processes > 1 and not kind.shared:
         raise UserError(f"{task.path.name}: a {task.type} is computed by one process: leave --processes out")
-    kind = task_type(task.type)
     # Where the task's own data are not named, another name is rather a slip than a further test set.
     takes = kind.further and name in paths
     further = tuple((other, paths[other]) for other in paths if other != name) if takes else ()
     for other, place in further:
         check_folder(other, place)
     check_data_names(
-        [] if further else paths,
-        [name],
+        paths,
+        [name, *(other for other, _ in further)],
         task.path.name,
         " (for other data of any name: classification/linear_probe.py and others without one)",
     )
@@ -83,9 +82,9 @@ def command(
     if place is None or not place.exists():
         drawn = drawn_data(name, folder)
         if place is None and drawn is None:
-            raise UserError(f"this task reads data {name!r}: {point_to(name, layout)}")
+            raise UserError(f"this task reads data {name!r}: {point_to(name, kind.layout)}")
         place = place or drawn.folder
-        check_folder(name, place, drawn, layout)
+        check_folder(name, place, drawn, kind.layout)
     cell = Cell(suite, backbone, backbone, task, seed, place, folder, further=further)
     cell.fingerprint()  # an unknown backbone is told at once, not kept as a failed record
     with stoppable(), Display() as display:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.images import ImageSplit, decode
+from benchmark.data.images import ImageSplit, decode, file_states
 from benchmark.data.labels import check_names, coded
 from common.errors import UserError, one_line
 from common.files import read_json
@@ -35,11 +35,10 @@ def splits(root: Path) -> list[str]:
     return sorted(content.get("splits", [])) if isinstance(content, dict) else []
 
 
-def has_several(root: Path, split: str) -> bool:
-    """Whether images of a split may have several labels."""
-    features = _load(root / split).features
-    column = next((name for name in LABELS if name in features), None)
-    return column is not None and hasattr(features[column], "feature")
+def has_several(root: Path) -> bool:
+    """Whether an image may have several labels."""
+    found = _labels_of(_load(root / next(iter(splits(root)), "")))
+    return found is not None and found[2]
 
 
 def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = False) -> ImageSplit:
@@ -61,40 +60,37 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
         raise UserError(f"{root} has no split {split!r}: {suggest(split, known)}")
     folder = root / split
     data = _load(folder)
-    column = next((name for name in LABELS if name in data.features), None)
-    if column is None:
+    if (found := _labels_of(data)) is None:
         raise UserError(
             f"{folder} has no column of labels among {', '.join(data.features)}: call it {LABELS[0]!r}"
         )
-    feature = data.features[column]
-    inner = getattr(feature, "feature", feature)
-    many = inner is not feature
+    column, kind, many = found
     if many and not several:
         raise UserError(f"{folder}: column {column} has several labels an image: use a multi-label task")
     values = data[column][:] if len(data) else []
-    if any(row is None or (many and None in row) for row in values):
+    values = values if many else [[value] for value in values]
+    if any(row is None or None in row for row in values):
         raise UserError(
             f"{folder}: column {column} has rows without a label: a split without labels is no use"
         )
-    if many and values and not isinstance(inner, ClassLabel):
+    if many and values and not isinstance(kind, ClassLabel):
         lengths = {len(row) for row in values}
         if len(lengths) == 1 and lengths != {1} and {v for row in values for v in row} <= {0, 1}:
             raise UserError(
                 f"{folder}: column {column} says of every class whether it is there, but not what it is "
                 "called: give each image the names of its classes"
             )
-    if isinstance(inner, ClassLabel):
-        names = list(inner.names)
-        given = [value for row in values for value in (row if many else [row])]
-        unknown = [value for value in given if not 0 <= value < len(names)]
+    if isinstance(kind, ClassLabel):
+        names = list(kind.names)
+        unknown = [value for row in values for value in row if not 0 <= value < len(names)]
         if unknown:
             raise UserError(
                 f"{folder}: {len(unknown)} labels are none of the {len(names)} classes ({unknown[0]}): a "
                 "split without labels cannot be used"
             )
-        rows = [[names[value] for value in (row if many else [row])] for row in values]
+        rows = [[names[value] for value in row] for row in values]
     else:
-        rows = [[str(value) for value in (row if many else [row])] for row in values]
+        rows = [[str(value) for value in row] for row in values]
         names = sorted({name for row in rows for name in row})
     if not rows:
         raise UserError(f"{folder} holds no images")
@@ -122,9 +118,17 @@ class ArrowPictures:
         return decode(cell["bytes"], f"{self.folder}, row {number}")
 
     def state(self, paths: Sequence[str]) -> list[Any]:
-        files = sorted(self.folder.glob("*.arrow"))
-        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        return [*map(list, stats), *paths]
+        return [*file_states(self.folder, sorted(file.name for file in self.folder.glob("*.arrow"))), *paths]
+
+
+def _labels_of(data: Dataset) -> tuple[str, Any, bool] | None:
+    """The column of labels, the feature of one label, and whether an image has a list of them."""
+    column = next((name for name in LABELS if name in data.features), None)
+    if column is None:
+        return None
+    feature = data.features[column]
+    kind = getattr(feature, "feature", feature)
+    return column, kind, kind is not feature
 
 
 def _load(folder: Path) -> Dataset:

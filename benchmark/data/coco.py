@@ -50,7 +50,7 @@ class Coco(DataLayout):
             if categories is not None and names != categories:
                 raise UserError(f"{file} has other categories than {files[0].name}: both must list the same")
             categories = names
-            _check_images(file, content, path / split)
+            check_images(file, content, path / split)
             found[split] = len(content["images"])
             warnings += _check_annotations(file, content)
         for split in NEEDED:
@@ -127,7 +127,17 @@ def read_annotations(file: Path) -> dict[str, Any]:
     return content
 
 
-def _check_images(file: Path, content: dict[str, Any], folder: Path) -> None:
+def check_images(file: Path, content: dict[str, Any], folder: Path) -> None:
+    """Refuse annotations of images that are not there.
+
+    Args:
+        file: of the annotations, for the message.
+        content: what it holds.
+        folder: where the images should be.
+
+    Raises:
+        UserError: the folder or some images are missing.
+    """
     require_images(folder, file)
     present = {entry.name for entry in folder.iterdir()}
     missing = [image["file_name"] for image in content["images"] if image["file_name"] not in present]

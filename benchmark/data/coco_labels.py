@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.coco import read_annotations
+from benchmark.data.coco import check_images, read_annotations
 from benchmark.data.images import Files, ImageSplit
 from benchmark.data.labels import check_names
 from common.errors import UserError
@@ -17,6 +17,11 @@ def splits(root: Path) -> list[str]:
     """Names of the splits, as the annotation files call them: ``train2017``."""
     files = (Path(root) / "annotations").glob("instances_*.json")
     return sorted(file.stem.removeprefix("instances_") for file in files)
+
+
+def has_several(root: Path) -> bool:
+    """Whether an image may have several labels: a photograph shows several things."""
+    return True
 
 
 def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = True) -> ImageSplit:
@@ -65,7 +70,5 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
         labels[row[image], column[category]] = True
     folder = Path(root) / name
     paths = [f"{name}/{files[number]}" for number in order[1]]
-    present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if missing := [files[number] for number in order[1] if files[number] not in present]:
-        raise UserError(f"{len(missing)} images of {file.name} are not in {folder}: {', '.join(missing[:5])}")
+    check_images(file, content, folder)
     return ImageSplit(Path(root), paths, labels, names, Files(Path(root)))

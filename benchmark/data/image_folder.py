@@ -16,6 +16,17 @@ def splits(root: Path) -> list[str]:
     return [name for name in SPLITS if (Path(root) / name).is_dir()]
 
 
+def class_folders(folder: Path) -> list[str]:
+    """Names of the folders in a split, sorted; none where there is no such folder."""
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def has_several(root: Path) -> bool:
+    """Whether an image may have several labels: it lies in one folder."""
+    return False
+
+
 def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = False) -> ImageSplit:
     """List the images of a split; ``""`` is all of a folder without splits.
 
@@ -31,9 +42,7 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
     folder = Path(root) / split
     if not folder.is_dir():
         raise UserError(f"{folder} does not exist: expected {split}/<class name>/<image> in {root}")
-    names = sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-    )
+    names = class_folders(folder)
     if not names:
         raise UserError(
             f"{folder} has no class folders: sort its images into {split or '<split>'}/<class name>/"

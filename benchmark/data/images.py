@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,11 +46,7 @@ class Files:
         return read_image(self.root / path)
 
     def state(self, paths: Sequence[str]) -> list[Any]:
-        found = []
-        for path in paths:
-            status = (self.root / path).stat()
-            found.append([path, status.st_size, status.st_mtime_ns])
-        return found
+        return file_states(self.root, paths)
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,12 @@ class ImageSplit:
     def subset(self, indices: np.ndarray) -> ImageSplit:
         """The images with these indices."""
         return replace(self, paths=[self.paths[i] for i in indices], labels=self.labels[indices])
+
+
+def file_states(root: Path, names: Iterable[str]) -> list[list[Any]]:
+    """Name, size and time of change of files below a folder: others as soon as one was touched."""
+    stats = ((name, (root / name).stat()) for name in names)
+    return [[name, status.st_size, status.st_mtime_ns] for name, status in stats]
 
 
 def read_image(path: Path) -> Image:

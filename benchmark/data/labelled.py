@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +11,7 @@ import numpy as np
 from benchmark.data import arrow, coco_labels, image_folder, manifest
 from benchmark.data.base import DataCheck, DataLayout, counted, entries
 from benchmark.data.images import IMAGE_TYPES, ImageSplit
+from benchmark.data.labels import is_imagenet1k
 from common.errors import UserError
 
 IMAGENET_1K = {"train": 1_281_167, "val": 50_000}
@@ -86,10 +86,7 @@ class LabelledImages(DataLayout):
             path = self.folder(path)
         form = form_of(path)
         names = form.splits(path)
-        several = form is coco_labels or (
-            form is manifest and any(len(row.labels) != 1 for row in manifest.read(path))
-        )
-        several = several or (form is arrow and arrow.has_several(path, names[0] if names else ""))
+        several = form.has_several(path)
         first = next((name for name in ("train", "train2017") if name in names), "")
         if names and not first:
             raise UserError(f"{path} has no split train, only {', '.join(names)}")
@@ -113,7 +110,7 @@ def _odd(found: dict[str, ImageSplit], counts: dict[str, int], classes: list[str
         if absent := sorted(set(range(len(classes))) - set(shown.tolist())):
             words = f"{len(absent)} of {len(classes)} classes"
             warnings.append(f"{name} shows nothing of {words}, for instance {classes[absent[0]]}")
-    if len(classes) == 1000 and all(re.fullmatch(r"n\d{8}", name) for name in classes):
+    if is_imagenet1k(classes):
         warnings += [
             f"{split} has {counts[split]} images, ImageNet-1k has {number}"
             for split, number in IMAGENET_1K.items()

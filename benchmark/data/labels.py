@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,6 +29,11 @@ def check_names(names: Sequence[str], where: Path) -> None:
         seen[key] = name
     if len(names) < 2:
         raise UserError(f"{where} has one class only ({', '.join(names)}): a classifier needs at least two")
+
+
+def is_imagenet1k(names: Sequence[str]) -> bool:
+    """Whether classes are called like ImageNet-1k's, by a thousand WordNet ids."""
+    return len(names) == 1000 and all(re.fullmatch(r"n\d{8}", name) for name in names)
 
 
 def coded(labels: Sequence[Iterable[str]], classes: Sequence[str], several: bool, where: Path) -> np.ndarray:

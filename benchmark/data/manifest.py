@@ -37,6 +37,11 @@ def splits(root: Path) -> list[str]:
     return sorted({row.split for row in read(root)} - {""})
 
 
+def has_several(root: Path) -> bool:
+    """Whether an image may have several labels: whether one has not exactly one."""
+    return any(len(row.labels) != 1 for row in read(root))
+
+
 def read_split(root: Path, split: str, classes: list[str] | None = None, several: bool = False) -> ImageSplit:
     """The images of a split; ``""`` is all of a manifest without splits.
 

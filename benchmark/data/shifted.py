@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,6 @@ import numpy as np
 from benchmark.data import image_folder, labelled
 from benchmark.data.images import IMAGE_TYPES, ImageSplit
 from common.errors import UserError
-
-SEVERITIES = ("1", "2", "3", "4", "5")
 
 
 class Shifted(NamedTuple):
@@ -64,18 +63,13 @@ def _severities(root: Path) -> list[Path]:
 
 
 def _read(root: Path, split: str, classes: list[str]) -> ImageSplit:
-    folder = root / split
-    names = []
-    if labelled.form_of(root) is image_folder and folder.is_dir():
-        names = [
-            entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-        ]
+    in_folders = labelled.form_of(root) is image_folder
+    names = image_folder.class_folders(root / split) if in_folders else []
     numbers = bool(names) and all(name.isdecimal() and int(name) < len(classes) for name in names)
     if numbers and not set(names) <= set(classes):
-        own = sorted(names)
-        images = labelled.read_split(root, split, own)
-        labels = np.asarray([int(name) for name in own])[images.labels]
-        return ImageSplit(images.root, images.paths, labels, classes, images.pictures)
+        images = labelled.read_split(root, split, names)
+        labels = np.asarray([int(name) for name in names])[images.labels]
+        return replace(images, labels=labels, classes=classes)
     try:
         return labelled.read_split(root, split, classes)
     except UserError as error:

@@ -9,18 +9,32 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from backbones import catalog, empty_backbone
 from backbones.vit import Preprocessing, ViT
 from benchmark.data.images import ImageSplit
 from benchmark.features.cache import FeatureCache, FeatureTable
 from benchmark.features.extract import calibrate, extract
+from common.settings import Settings
 
 if TYPE_CHECKING:
     from benchmark.tasks.base import TaskContext
 
 Feature = Literal["class_token", "patch_mean", "both", "last_blocks"]
 """A kind of feature (`extract.KINDS`); ``both`` is the class token and behind it the mean of the patches."""
+
+
+class EncodingSettings(Settings):
+    """What a config of a task on frozen features may say of how they are made.
+
+    Attributes:
+        encode_batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
+    """
+
+    encode_batch_size: int = Field(256, ge=1)
+    workers: int = Field(2, ge=0)
+
 
 VERSION = 1
 """Raised by one whenever a change alters features."""

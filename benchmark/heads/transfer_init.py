@@ -8,12 +8,13 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
+from backbones.vit import HEAD_STD
 from common.errors import UserError
 from pretraining.labels.matching import Match
 
 
 def initial_classifier(
-    matches: Sequence[Match], weight: Tensor, bias: Tensor, seed: int = 0, std: float = 0.02
+    matches: Sequence[Match], weight: Tensor, bias: Tensor, seed: int = 0, std: float = HEAD_STD
 ) -> tuple[Tensor, Tensor]:
     """Rows of the pre-trained classifier, in the order of the target's labels.
 

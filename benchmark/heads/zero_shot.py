@@ -13,9 +13,10 @@ from torch import Tensor
 
 from backbones.text import TextTower
 from backbones.vit import SynsetClassifier
+from benchmark.data.labels import is_imagenet1k
 from benchmark.heads.penalty_path import LinearClassifier
 from common.errors import UserError
-from pretraining.labels.matching import synsets_of_label
+from pretraining.labels.matching import check_alpha, synsets_of_label
 from pretraining.labels.synsets import Lexicon
 
 Bias = Literal["own", "zero", "rarity"]
@@ -34,12 +35,11 @@ def words_of(labels: Sequence[str]) -> list[str]:
 
     ImageNet-1k's thousand ids are called what OpenCLIP (and OpenAI) calls them.
     """
-    if len(labels) == 1000 and all(_WNID.fullmatch(label) for label in labels):
+    if is_imagenet1k(labels):
         from open_clip import IMAGENET_CLASSNAMES
 
-        order = sorted(range(1000), key=lambda number: labels[number])
-        names = dict(zip(order, IMAGENET_CLASSNAMES, strict=True))
-        return [names[number] for number in range(1000)]
+        names = dict(zip(sorted(labels), IMAGENET_CLASSNAMES, strict=True))
+        return [names[label] for label in labels]
     lexicon = Lexicon.load()
 
     def words(label: str) -> str:
@@ -119,8 +119,7 @@ def from_synsets(
     Raises:
         UserError: no label names a synset, or a WordNet id is unknown.
     """
-    if not 0 < alpha <= 1:
-        raise UserError(f"alpha {alpha}: path similarity is above 0 and at most 1")
+    check_alpha(alpha)
     near = _Neighbours(source.synsets)
     weight = source.weight.detach().float().cpu()
     bias = source.bias.detach().float().cpu()

@@ -9,20 +9,22 @@ from benchmark.records.schema import Metric
 BINS = 15
 
 
-def measure(labels: np.ndarray, logits: np.ndarray, temperature: float) -> dict[str, Metric]:
+def measure(labels: np.ndarray, logits: np.ndarray, temperature: float | None) -> dict[str, Metric]:
     """ECE, adaptive ECE, NLL and Brier score, as the classifier says it and (``_scaled``) by a temperature.
 
     Args:
         labels: [N] int64.
         logits: [N, K].
-        temperature: that logits are divided by, found on other images (`fit_temperature`).
+        temperature: that logits are divided by, found on other images (`fit_temperature`); None where there
+            are none: the classifier's own figures alone.
 
     Returns:
         Metrics without intervals; ``ece`` and ``adaptive_ece`` in percent, ``nll`` in nats per image,
         ``brier`` from 0 to 2 (the squared distance of all probabilities to the truth).
     """
     found = {}
-    for ending, scale in (("", 1.0), ("_scaled", temperature)):
+    scales = {"": 1.0} if temperature is None else {"": 1.0, "_scaled": temperature}
+    for ending, scale in scales.items():
         log_p = log_softmax(logits / scale)
         probabilities = np.exp(log_p)
         confidence, right = probabilities.max(1), probabilities.argmax(1) == labels

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from benchmark.records.schema import Metric
@@ -102,7 +100,8 @@ def averages(
     """
     weights = np.ones((1, len(labels))) if weights is None else weights
     chunk = max(1, CHUNK // labels.size)
-    parts = [_averages(labels, scores, some) for some in _chunks(weights, chunk)]
+    starts = range(0, len(weights), chunk)
+    parts = [_averages(labels, scores, weights[start : start + chunk]) for start in starts]
     return {name: np.concatenate([part[name] for part in parts]) for name in AVERAGES}
 
 
@@ -137,8 +136,3 @@ def _averages(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> di
         "mAP_micro": average_precision(labels.ravel(), scores.ravel(), np.repeat(weights, classes, axis=1)),
         "mAP_weighted": np.nansum(each * shown, axis=1) / shown.sum(1),
     }
-
-
-def _chunks(weights: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(weights), size):
-        yield weights[start : start + size]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from benchmark.reporting.results import Results
 from benchmark.reporting.tables import csv_text, markdown_table
@@ -37,11 +36,10 @@ class Pair:
 
 def pairs_of(results: Results) -> list[Pair]:
     """Every two tasks whose headline is an accuracy on the same data."""
-    rungs: dict[str, list[str]] = {}
+    rungs: dict[str, dict[str, None]] = {}  # data -> its tasks, each once, in order
     for row in results.rows:
         if row.status == "done" and row.record.primary.startswith("top1"):
-            known = rungs.setdefault(row.record.data.name, [])
-            known.extend([row.task] if row.task not in known else [])
+            rungs.setdefault(row.record.data.name, {})[row.task] = None
     found = []
     for data, tasks in rungs.items():
         for first, second in combinations(tasks, 2):
@@ -69,22 +67,21 @@ def write(results: Results) -> list[Path]:
         [pair.data, pair.first, pair.second, str(pair.backbones), f"{pair.tau:+.2f}", f"{pair.p:.2f}"]
         for pair in found
     ]
-    text = "\n".join([*markdown_table(header, cells, 3), "", *(f"- {line}" for line in sentences(results))])
-    files = [results.folder / "tables" / f"ladder.{ending}" for ending in ("csv", "md")]
-    for path, content in zip(files, (csv_text(rows(found)), text + "\n"), strict=True):
+    text = "\n".join([*markdown_table(header, cells, 3), "", *(f"- {line}" for line in _said(found))])
+    contents = {"ladder.csv": csv_text([dict(vars(pair)) for pair in found]), "ladder.md": text + "\n"}
+    files = [results.folder / "tables" / name for name in contents]
+    for path, content in zip(files, contents.values(), strict=True):
         write_text(path, content)
     return files
 
 
-def rows(found: list[Pair]) -> list[dict[str, Any]]:
-    """A line of the csv per pair."""
-    return [dict(vars(pair)) for pair in found]
-
-
 def sentences(results: Results) -> list[str]:
     """For each data set, how alike its rungs rank the backbones."""
+    return _said(pairs_of(results))
+
+
+def _said(found: list[Pair]) -> list[str]:
     said = []
-    found = pairs_of(results)
     for data in dict.fromkeys(pair.data for pair in found):
         pairs = [pair for pair in found if pair.data == data]
         lowest, highest = (end(pairs, key=lambda pair: pair.tau) for end in (min, max))

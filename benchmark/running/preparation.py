@@ -62,7 +62,8 @@ def check_data(suite: Suite) -> None:
             drawn = drawn_data(task.data_name, suite.results)
             check_folder(task.data_name, folder, drawn, tasks.task_type(task.type).layout)
         for name in task.further:
-            check_folder(name, suite.data[name], drawn_data(name, suite.results))
+            if not suite.data[name].exists():
+                check_folder(name, suite.data[name], drawn_data(name, suite.results))
 
 
 def check_folder(name: str, folder: Path, drawn: Drawn | None = None, layout: str | None = None) -> None:

@@ -114,19 +114,18 @@ def load_task_config(
         raise UserError(f"{path} is no task config: it needs task = dict(type=..., data=..., ...)")
     tasks.task_type(task["type"])
     overrides = dict(overrides or {})
-    stem = path.stem
-    if DATA_ENTRY in overrides or task["data"] is None:
+    own = read_config(path).task.data if DATA_ENTRY in overrides else task["data"]
+    if task["data"] is None:
         names = list(data)
-        if task["data"] is None and len(names) != 1:
+        if len(names) != 1:
             raise UserError(
                 f"{path.name} is for data of any name: give them one, and their place, with --data NAME=PATH"
                 + (" (once)" if names else "")
             )
-        overrides[DATA_ENTRY] = task["data"] or names[0]
+        overrides[DATA_ENTRY] = names[0]
         cfg = read_config(path, overrides)
-        if read_config(path).task.data is None:
-            stem = f"{overrides[DATA_ENTRY]}_{stem}"
-    found = TaskConfig(stem, path, cfg, overrides)
+    name = path.stem if own is not None else f"{cfg.task.data}_{path.stem}"
+    found = TaskConfig(name, path, cfg, overrides)
     return found.at(axes) if axes else found
 
 

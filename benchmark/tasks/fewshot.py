@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, field_validator
 
 from benchmark.data.subsets import shots
-from benchmark.features.frozen import Feature, FrozenFeatures
+from benchmark.features.frozen import EncodingSettings, Feature, FrozenFeatures
 from benchmark.heads.penalty_path import GOOD_ENOUGH, LinearClassifier, Path, Rows, Standardiser
 from benchmark.metrics import accuracy
 from benchmark.records.schema import Metric
@@ -19,7 +19,7 @@ from benchmark.tasks.initial import InitSettings, initial_of
 from benchmark.tasks.splits import SplitSettings, read_splits
 
 
-class FewShotSettings(SplitSettings, InitSettings):
+class FewShotSettings(SplitSettings, InitSettings, EncodingSettings):
     """What a task config may say under ``task``.
 
     Attributes:
@@ -30,7 +30,7 @@ class FewShotSettings(SplitSettings, InitSettings):
         l2: strengths of the penalty, of which the one that does best on the validation images, on average
             over the draws, is taken for each number of shots. As for the linear probe, features are
             standardised: by those that are trained on.
-        units, encode_batch_size, workers: as for the linear probe.
+        units: as for the linear probe.
     """
 
     feature: Feature = "class_token"
@@ -38,8 +38,6 @@ class FewShotSettings(SplitSettings, InitSettings):
     draws: int = Field(10, ge=1)
     l2: tuple[float, ...] = (1.0, 1e-1, 1e-2, 1e-3)
     units: accuracy.Units = "images"
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
     @field_validator("shots", "l2")
     @classmethod

@@ -40,9 +40,11 @@ class Finetune(Task):
 
     several: ClassVar[bool] = False
     """Whether an image may show several classes."""
+    understood: ClassVar[type[FinetuneSettings]] = FinetuneSettings
+    """What its configs may say."""
 
     def run(self, context: TaskContext) -> Outcome | None:
-        settings = context.checked(FinetuneSettings)
+        settings = context.checked(self.understood)
         cfg = openmmlab_runner.runner_config(context, settings)
         found = fill_in(cfg, context, settings, self.several)
         initial = initial_of(context, settings, found["train"].classes)
@@ -105,9 +107,8 @@ def fill_in(
     Raises:
         UserError: the data cannot be used.
     """
-    known = {name: getattr(settings, name) for name in TrainingSplits.model_fields}
     told = {
-        "splits": TrainingSplits(**known).model_dump_json(),
+        "splits": settings.model_dump_json(include=set(TrainingSplits.model_fields)),
         "seed": context.seed,
         "several": several,
     }

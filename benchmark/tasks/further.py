@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from benchmark.data.images import ImageSplit
 from benchmark.data.shifted import read_shifted
@@ -28,7 +27,7 @@ class FurtherSettings(Settings):
             the classifier that corruptions are to be measured by, AlexNet in arXiv 1903.12261; None: no mCE.
     """
 
-    mce_reference: Path | None = Field(None)
+    mce_reference: Path | None = None
 
 
 @dataclass
@@ -100,7 +99,7 @@ def measure(
             errors = {key: sum(values) / len(values) for key, values in corruptions.items()}
             found.details[name]["error_by_corruption"] = {k: round(v, 5) for k, v in errors.items()}
             if settings.mce_reference is not None:
-                value = 100 * _relative(errors, Path(settings.mce_reference))
+                value = 100 * _relative(errors, settings.mce_reference)
                 found.metrics[f"mce_on_{name}"] = Metric(value=value, n=len(errors), higher_is_better=False)
         found.images += found.details[name]["images"]
     return found

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from backbones import catalog
 from benchmark.data.images import ImageSplit, decode
-from benchmark.features.frozen import FrozenFeatures
+from benchmark.features.frozen import EncodingSettings, FrozenFeatures
 from benchmark.metrics import accuracy
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from common.errors import UserError
-from common.settings import Settings
 from pretraining.data.shards import caption_of, image_bytes, pair_splits, raw_samples
 
 if TYPE_CHECKING:
@@ -28,19 +27,16 @@ if TYPE_CHECKING:
 PLACES = (1, 5, 10)
 
 
-class ImageTextSettings(Settings):
+class ImageTextSettings(EncodingSettings):
     """What a task config may say under ``task``.
 
     Attributes:
         split: whose pairs are taken: ``val``, or ``train`` of pairs that nothing was trained on.
         limit: the first so many pairs.
-        encode_batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
     """
 
     split: Literal["val", "train"] = "val"
     limit: int = Field(5000, ge=2)
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
 
 class ImageText(Task):

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, field_validator
 
 from benchmark.data.images import ImageSplit
-from benchmark.features.frozen import Feature, FrozenFeatures
+from benchmark.features.frozen import EncodingSettings, Feature, FrozenFeatures
 from benchmark.heads import knn
 from benchmark.metrics import accuracy
 from benchmark.records.schema import Metric
@@ -14,22 +14,20 @@ from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.splits import SplitSettings, read_splits
 
 
-class NeighbourSettings(SplitSettings):
+class NeighbourSettings(SplitSettings, EncodingSettings):
     """What a task config may say under ``task``.
 
     Attributes:
         feature: kind of frozen feature.
         k: numbers of neighbours; the one that does best on the validation images is the primary metric.
         temperature: of the votes (`heads.knn.vote`); None: one neighbour, one vote.
-        units, encode_batch_size, workers: as for the linear probe.
+        units: as for the linear probe.
     """
 
     feature: Feature = "class_token"
     k: tuple[int, ...] = (5, 20)
     temperature: float | None = Field(0.07, gt=0)
     units: accuracy.Units = "images"
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
     @field_validator("k")
     @classmethod

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from benchmark.data.images import ImageSplit
 from benchmark.features.cache import FeatureTable
-from benchmark.features.frozen import Feature, FrozenFeatures
+from benchmark.features.frozen import EncodingSettings, Feature, FrozenFeatures
 from benchmark.heads import logistic
 from benchmark.heads.penalty_path import LinearClassifier
 from benchmark.metrics import accuracy, calibration
@@ -20,7 +20,7 @@ from benchmark.tasks.initial import Initial, InitSettings, initial_of
 from benchmark.tasks.splits import SplitSettings, read_splits
 
 
-class ProbeSettings(SplitSettings, InitSettings, FurtherSettings):
+class ProbeSettings(SplitSettings, InitSettings, FurtherSettings, EncodingSettings):
     """What a task config may say under ``task``.
 
     With ``init="transfer"`` the penalty is on the distance from the copied rows instead of from zero: a
@@ -35,14 +35,11 @@ class ProbeSettings(SplitSettings, InitSettings, FurtherSettings):
             mean cross-entropy + l2 / 2 · ||weight||² on features standardised by the training images.
         units: what was sampled independently, which the intervals are over: ``images``, or ``classes`` where
             all images of a class share one drawing.
-        encode_batch_size, workers: of reading and encoding; no influence on the result beyond rounding.
     """
 
     feature: tuple[Feature, ...] = ("class_token",)
     l2: tuple[float, float, int] = (1e-8, 1e1, 45)
     units: accuracy.Units = "images"
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
     @field_validator("feature", mode="before")
     @classmethod

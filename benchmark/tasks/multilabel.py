@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas
@@ -14,16 +14,21 @@ from benchmark.tasks.finetune import Finetune, FinetuneSettings
 from common.errors import UserError
 
 
+class MultiLabelSettings(FinetuneSettings):
+    """The same as for fine-tuning, but that intervals are over images."""
+
+    units: Literal["images"] = "images"
+
+
 class MultiLabel(Finetune):
     """Trains a classifier of independent classes and tests it once; validation images are not needed."""
 
     several: ClassVar[bool] = True
+    understood: ClassVar[type[FinetuneSettings]] = MultiLabelSettings
 
     def judge(
         self, settings: FinetuneSettings, found: dict[str, ImageSplit], logits: dict[str, np.ndarray]
     ) -> Outcome:
-        if settings.units != "images":
-            raise UserError("a multilabel's intervals are over images: leave task.units out")
         test, scores = found["test"], logits["test"].astype(np.float64)
         if not test.labels.any():
             raise UserError(f"{test.root}: no test image shows any class: nothing can be measured")

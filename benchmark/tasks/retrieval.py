@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pydantic import Field
 
-from benchmark.features.frozen import Feature, FrozenFeatures
+from benchmark.features.frozen import EncodingSettings, Feature, FrozenFeatures
 from benchmark.metrics import accuracy, retrieval
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.splits import SplitSettings, read_splits
@@ -15,17 +14,14 @@ from common.errors import UserError
 PLACES = (1, 5)
 
 
-class RetrievalSettings(SplitSettings):
+class RetrievalSettings(SplitSettings, EncodingSettings):
     """What a task config may say under ``task``.
 
     Attributes:
         feature: kind of frozen feature.
-        encode_batch_size, workers: as for the linear probe.
     """
 
     feature: Feature = "class_token"
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
 
 class Retrieval(Task):

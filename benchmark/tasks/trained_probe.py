@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from benchmark.features.frozen import Feature, FrozenFeatures
+from backbones.vit import HEAD_STD
+from benchmark.features.frozen import EncodingSettings, Feature, FrozenFeatures
 from benchmark.heads import trained
 from benchmark.heads.penalty_path import LinearClassifier
 from benchmark.metrics import accuracy, calibration
@@ -15,11 +16,8 @@ from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of
 from benchmark.tasks.splits import SplitSettings, read_splits
 
-STD = 0.02
-"""Of the random weights that a classifier starts from, cut at two absolute units: timm's heads of ViTs."""
 
-
-class TrainedSettings(SplitSettings, InitSettings):
+class TrainedSettings(SplitSettings, InitSettings, EncodingSettings):
     """What a task config may say under ``task``; the defaults are those of arXiv 2404.15653.
 
     Attributes:
@@ -27,7 +25,7 @@ class TrainedSettings(SplitSettings, InitSettings):
         epochs, batch_size: of training.
         lr, min_lr: at the first and the last step, a cosine between them.
         weight_decay: of AdamW.
-        units, encode_batch_size, workers: as for the linear probe.
+        units: as for the linear probe.
     """
 
     feature: Feature = "class_token"
@@ -37,8 +35,6 @@ class TrainedSettings(SplitSettings, InitSettings):
     min_lr: float = Field(1e-6, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     units: accuracy.Units = "images"
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
 
 class TrainedProbe(Task):
@@ -54,7 +50,7 @@ class TrainedProbe(Task):
         known = frozen.of(train, "train", settings.feature)
         if initial is None:
             weight = torch.empty(known.width, len(train.classes))
-            nn.init.trunc_normal_(weight, std=STD, generator=torch.Generator().manual_seed(context.seed))
+            nn.init.trunc_normal_(weight, std=HEAD_STD, generator=torch.Generator().manual_seed(context.seed))
             start = LinearClassifier(weight, torch.zeros(len(train.classes)))
         else:
             start = LinearClassifier(initial.weight.T, initial.bias)

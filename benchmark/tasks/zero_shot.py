@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from backbones import catalog
 from backbones.text import TextTower
 from backbones.vit import SynsetClassifier
 from benchmark.data.images import ImageSplit
-from benchmark.features.frozen import FrozenFeatures
+from benchmark.features.frozen import EncodingSettings, FrozenFeatures
 from benchmark.heads import zero_shot
 from benchmark.metrics import accuracy, calibration
 from benchmark.tasks.base import Outcome, Task, TaskContext
@@ -26,7 +26,7 @@ BIASES: tuple[zero_shot.Bias, ...] = ("own", "zero", "rarity")
 CHUNK = 8192
 
 
-class ZeroShotSettings(TrainingSplits, FurtherSettings):
+class ZeroShotSettings(TrainingSplits, FurtherSettings, EncodingSettings):
     """What a task config may say under ``task``.
 
     Attributes:
@@ -35,7 +35,7 @@ class ZeroShotSettings(TrainingSplits, FurtherSettings):
         templates: of captions; see `benchmark.heads.zero_shot`.
         alpha: least path similarity of a row to a label, where the very synset is missing.
         bias: of rows; see `benchmark.heads.zero_shot`. The record has all of them.
-        units, encode_batch_size, workers: as for the linear probe.
+        units: as for the linear probe.
     """
 
     by: Literal["auto", "captions", "synsets"] = "auto"
@@ -43,8 +43,6 @@ class ZeroShotSettings(TrainingSplits, FurtherSettings):
     alpha: float = Field(0.5, gt=0, le=1)
     bias: zero_shot.Bias = "rarity"
     units: accuracy.Units = "images"
-    encode_batch_size: int = Field(256, ge=1)
-    workers: int = Field(2, ge=0)
 
 
 class ZeroShot(Task):
@@ -60,42 +58,36 @@ class ZeroShot(Task):
                 f"{context.backbone} has no classifier over synsets: by='captions' is for backbones with a "
                 "text tower"
             )
-        tower = catalog.load_text(context.backbone) if source is None else None
         context.report("naming classes")
-        if tower is not None:
-            how, classifier = {"by": "captions"}, _by_captions(settings, tower, test.classes)
-            ways = {"captions": classifier}
-            details, notes = {"templates": settings.templates}, []
+        if source is None:
+            named = _by_captions(settings, catalog.load_text(context.backbone), test.classes)
         else:
-            how = {"by": "synsets"}
-            ways, details, notes = _by_synsets(settings, source, test.classes)
-            classifier = ways[details["bias"]]
+            named = _by_synsets(settings, source, test.classes)
+        classifier = named.ways[named.used]
 
         def logits_of(images: ImageSplit, stage: str) -> np.ndarray:
             return classifier(frozen.of(images, stage).tensor()).double().numpy()
 
-        logits = logits_of(test, "test")
-        if tower is None:
-            features = frozen.of(test, "test").tensor()
+        features = frozen.of(test, "test").tensor()
+        found = {way: made(features).double().numpy() for way, made in named.ways.items()}
+        logits = found[named.used]
+        details = dict(named.details)
+        if source is not None:
             details["top1_by_bias"] = {
-                way: round(100 * float((made(features).argmax(1).numpy() == test.labels).mean()), 3)
-                for way, made in ways.items()
+                way: round(100 * float((answers.argmax(1) == test.labels).mean()), 3)
+                for way, answers in found.items()
             }
         further = measure(context, settings, test, logits, settings.units, logits_of)
         metrics = {
             **accuracy.measure(test.labels, logits, settings.units),
-            **{
-                name: metric
-                for name, metric in calibration.measure(test.labels, logits, 1.0).items()
-                if not name.endswith("_scaled")
-            },
+            **calibration.measure(test.labels, logits, None),
             **further.metrics,
         }
         return Outcome(
             primary="top1",
             metrics=metrics,
             per_image=accuracy.per_image(test.paths, test.labels, np.exp(calibration.log_softmax(logits))),
-            chosen=how,
+            chosen={"by": "captions" if source is None else "synsets"},
             details={
                 **details,
                 **({"further": further.details} if further.details else {}),
@@ -103,7 +95,7 @@ class ZeroShot(Task):
                 "classes": len(test.classes),
                 "image_size": frozen.preprocessing.size,
             },
-            notes=notes,
+            notes=named.notes,
             also=further.headlines,
             images=len(test) + further.images,
         )
@@ -113,27 +105,40 @@ Classifier = Callable[[torch.Tensor], torch.Tensor]
 """Class tokens [N, D] -> logits [N, K]."""
 
 
-def _by_captions(settings: ZeroShotSettings, tower: TextTower, classes: list[str]) -> Classifier:
+class Named(NamedTuple):
+    """Classifiers of named classes.
+
+    Attributes:
+        ways: name of a way to make one -> it.
+        used: the way that counts.
+        details: for the record.
+        notes: for under the tables.
+    """
+
+    ways: dict[str, Classifier]
+    used: str
+    details: dict[str, Any]
+    notes: list[str]
+
+
+def _by_captions(settings: ZeroShotSettings, tower: TextTower, classes: list[str]) -> Named:
     vectors = zero_shot.from_captions(tower, classes, settings.templates)
 
     def logits(features: torch.Tensor) -> torch.Tensor:
         parts = [tower.images(features[start : start + CHUNK]) for start in range(0, len(features), CHUNK)]
         return tower.logit_scale * torch.cat(parts) @ vectors.T
 
-    return logits
+    return Named({"captions": logits}, "captions", {"templates": settings.templates}, [])
 
 
-def _by_synsets(
-    settings: ZeroShotSettings, source: SynsetClassifier, classes: list[str]
-) -> tuple[dict[str, Classifier], dict[str, Any], list[str]]:
-    """A classifier for each way to treat biases; which of them is used, among details; notes."""
+def _by_synsets(settings: ZeroShotSettings, source: SynsetClassifier, classes: list[str]) -> Named:
+    """A classifier for each way to treat biases."""
     counts = None
     if source.vocabulary_file is not None:
         counts = Vocabulary.load(source.vocabulary_file).counts
     rows = zero_shot.from_synsets(source, classes, settings.alpha, counts)
-    ways = [way for way in BIASES if way != "rarity" or counts is not None]
-    made = {way: rows.classifier(way).logits for way in ways}
-    details = {"rows": rows.report, "bias": settings.bias if settings.bias in made else "own"}
+    ways = {way: rows.classifier(way).logits for way in BIASES if way != "rarity" or counts is not None}
+    used = settings.bias if settings.bias in ways else "own"
     none = rows.report["labels"]["none"]
     note = f"{none} of {len(classes)} labels name no synset: they are never predicted."
-    return made, details, [note] if none else []
+    return Named(ways, used, {"rows": rows.report, "bias": used}, [note] if none else [])

@@ -168,6 +168,16 @@ def _part_by_part(words: Sequence[str]) -> list[tuple[str, int]]:
     return [(phrase, offset) for offset, phrase in found.items()]
 
 
+def check_alpha(alpha: float) -> None:
+    """Refuse what is no path similarity.
+
+    Raises:
+        UserError: it is out of range.
+    """
+    if not 0 < alpha <= 1:
+        raise UserError(f"alpha {alpha}: path similarity is above 0 and at most 1")
+
+
 def match_labels(labels: Iterable[str], vocabulary: Vocabulary, alpha: float) -> list[Match]:
     """Matches every label's synsets with the nearest classes.
 
@@ -183,8 +193,7 @@ def match_labels(labels: Iterable[str], vocabulary: Vocabulary, alpha: float) ->
     Raises:
         UserError: alpha is out of range, or a WordNet id is unknown.
     """
-    if not 0 < alpha <= 1:
-        raise UserError(f"alpha {alpha}: path similarity is above 0 and at most 1")
+    check_alpha(alpha)
     lexicon, nearest = Lexicon.load(), NearestClass(vocabulary)
     found = []
     for target, label in enumerate(labels):

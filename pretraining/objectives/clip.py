@@ -12,12 +12,12 @@ from mmengine.dist import get_rank, get_world_size
 from open_clip.loss import ClipLoss
 from torch import Tensor, nn
 
-from backbones.text import save_text, text_transformer
+from backbones.text import MAX_SCALE, save_text, text_transformer
 from backbones.vit import Tokens
 from pretraining.data.readings import TextTokens
 from pretraining.objectives.base import ImageTextBatch, Objective
 
-MAX_LOGIT_SCALE = math.log(100)
+MAX_LOGIT_SCALE = math.log(MAX_SCALE)
 
 
 class CLIP(Objective):

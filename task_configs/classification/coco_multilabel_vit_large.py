@@ -18,22 +18,6 @@ Command:
 Published: CatLIP (DataComp-1.3B) 90.6 mAP (arXiv 2404.15653, table 3).
 """
 
-_base_ = ["_base_/finetune.py"]
+_base_ = ["_base_/coco_multilabel.py"]
 
-task = dict(type="multilabel", data="coco", train="train2017", val=None, hold_out=0.0, test="val2017")
-
-model = dict(
-    backbone=dict(weights="corenet:vit_large.pt", with_cp=True, drop_path_rate=0.1),
-    loss="bce",
-    label_smoothing=0.0,
-)
-
-train_dataloader = dict(
-    batch_size=16, dataset=dict(transform=dict(input_size=512, scale=(0.5, 1.0), re_prob=0.0))
-)
-val_dataloader = dict(
-    batch_size=16, dataset=dict(transform=dict(input_size=512, crop_mode="squash", crop_pct=1.0))
-)
-test_dataloader = val_dataloader
-optim_wrapper = dict(optimizer=dict(lr=1e-5))
-auto_scale_lr = dict(enable=False, base_batch_size=128)
+model = dict(backbone=dict(weights="corenet:vit_large.pt", drop_path_rate=0.1))

@@ -13,6 +13,8 @@ Command:
 Published: none, the data are drawn by this project.
 """
 
+_base_ = ["_base_/over_classes.py"]
+
 task = dict(
     type="linear_probe",
     data="demo_classification",
@@ -25,8 +27,3 @@ task = dict(
     encode_batch_size=256,
     workers=1,
 )
-notes = [
-    "The interval of top-1 is over classes, whose images are renderings of one drawing each: it says how the "
-    "figure would move with other drawings. Over images, for these drawings alone, it is narrower: "
-    "top1_over_images in cells.csv."
-]

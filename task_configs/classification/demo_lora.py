@@ -15,18 +15,4 @@ Published: none, the data are drawn by this project.
 _base_ = ["_base_/demo_finetune.py"]
 
 model = dict(lora=dict(r=16, lora_alpha=16))
-
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=6, val_interval=6)
 optim_wrapper = dict(optimizer=dict(lr=5e-3), paramwise_cfg=dict(layer_decay=1.0))
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=20),
-    dict(
-        type="CosineAnnealingLR",
-        by_epoch=True,
-        begin=0,
-        end=6,
-        T_max=6,
-        eta_min_ratio=0.01,
-        convert_to_iter_based=True,
-    ),
-]

@@ -11,18 +11,13 @@ Command:
 Published: none; the task is tabled as NAME_fewshot.
 """
 
+_base_ = ["_base_/own_images.py"]
+
 task = dict(
     type="fewshot",
-    data=None,
     feature="class_token",
-    train="train",
-    val="auto",
-    hold_out=0.1,
-    test="auto",
     shots=(1, 2, 4, 8, 16),
     draws=10,
     l2=(1.0, 1e-1, 1e-2, 1e-3),
     units="images",
-    encode_batch_size=256,
-    workers=2,
 )

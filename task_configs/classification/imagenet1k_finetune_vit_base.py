@@ -18,12 +18,8 @@ Command:
 Published: CatLIP (DataComp-1.3B) 84.3 top-1; CLIP (DataComp-1.3B) 84.4 (arXiv 2404.15653, table 2).
 """
 
-_base_ = ["_base_/finetune.py"]
+_base_ = ["_base_/paper_finetune.py"]
 
-task = dict(data="imagenet1k", val=None, hold_out=0.01, test="val")
+task = dict(data="imagenet1k")
 
-model = dict(
-    backbone=dict(weights="corenet:vit_base.pt"),
-    mixup=dict(mixup_alpha=0.2, cutmix_alpha=1.0),
-)
-auto_scale_lr = dict(enable=False, base_batch_size=512)
+model = dict(backbone=dict(weights="corenet:vit_base.pt"))

@@ -20,16 +20,8 @@ Command:
 Published: CatLIP (DataComp-1.3B) 88.6 top-1 (arXiv 2404.15653, table 2).
 """
 
-_base_ = ["_base_/finetune.py"]
+_base_ = ["_base_/paper_finetune_512.py"]
 
-task = dict(data="imagenet1k", val=None, hold_out=0.01, test="val")
+task = dict(data="imagenet1k")
 
-model = dict(
-    backbone=dict(weights="corenet:vit_large.pt", with_cp=True, drop_path_rate=0.1),
-    mixup=dict(mixup_alpha=0.2, cutmix_alpha=1.0),
-)
-
-train_dataloader = dict(batch_size=16, dataset=dict(transform=dict(input_size=512)))
-val_dataloader = dict(batch_size=16, dataset=dict(transform=dict(input_size=512, crop_pct=1.0)))
-test_dataloader = val_dataloader
-auto_scale_lr = dict(enable=False, base_batch_size=512)
+model = dict(backbone=dict(weights="corenet:vit_large.pt", with_cp=True, drop_path_rate=0.1))

@@ -11,17 +11,12 @@ Command:
 Published: none; the task is tabled as NAME_knn.
 """
 
+_base_ = ["_base_/own_images.py"]
+
 task = dict(
     type="knn",
-    data=None,
     feature="class_token",
-    train="train",
-    val="auto",
-    hold_out=0.1,
-    test="auto",
     k=(5, 20),
     temperature=0.07,
     units="images",
-    encode_batch_size=256,
-    workers=2,
 )

@@ -16,16 +16,11 @@ Command:
 Published: none; the task is tabled as NAME_linear_probe.
 """
 
+_base_ = ["_base_/own_images.py"]
+
 task = dict(
     type="linear_probe",
-    data=None,
     feature="class_token",
-    train="train",
-    val="auto",
-    hold_out=0.1,
-    test="auto",
     units="images",
     l2=(1e-8, 10.0, 45),
-    encode_batch_size=256,
-    workers=2,
 )

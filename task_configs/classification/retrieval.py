@@ -11,14 +11,9 @@ Command:
 Published: none; the task is tabled as NAME_retrieval.
 """
 
+_base_ = ["_base_/own_images.py"]
+
 task = dict(
     type="retrieval",
-    data=None,
     feature="class_token",
-    train="train",
-    val="auto",
-    hold_out=0.1,
-    test="auto",
-    encode_batch_size=256,
-    workers=2,
 )

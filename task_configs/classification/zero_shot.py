@@ -10,18 +10,14 @@ Command:
 Published: none; the task is tabled as NAME_zero_shot.
 """
 
+_base_ = ["_base_/own_images.py"]
+
 task = dict(
     type="zero_shot",
-    data=None,
     by="auto",
     templates="openai",
     alpha=0.5,
     bias="rarity",
-    train="train",
-    val="auto",
     hold_out=0.0,
-    test="auto",
     units="images",
-    encode_batch_size=256,
-    workers=2,
 )

@@ -263,6 +263,11 @@ def check(parts: list[str], options: list[str], out: Path, facts: dict[str, Any]
     return 1 if any(part["error"] for part in found.values()) else 0
 
 
+def shown(word: str) -> str:
+    """A word of the command line as others can use it: a file of this machine by its name alone."""
+    return Path(word).name if Path(word).is_absolute() else word
+
+
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -287,9 +292,10 @@ def main(arguments: list[str] | None = None) -> int:
         return child(given.part, given.quick, device, given.deadline, given.out)
     options = ["--device", given.device, *(["--quick"] if given.quick else [])]
     # Nothing of the machine is asked here: what this process held on the GPU would be missed by the parts.
+    words = map(shown, arguments or sys.argv[1:])
     facts = {
         "date": now(),
-        "command": shlex.join(["python", "tests/performance/gpu_check.py", *(arguments or sys.argv[1:])]),
+        "command": shlex.join(["python", "tests/performance/gpu_check.py", *words]),
         "miniature": given.quick,
         "target": TARGET,
     }

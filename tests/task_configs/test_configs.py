@@ -168,7 +168,7 @@ SETTINGS = {
     "zero_shot": "benchmark.tasks.zero_shot:ZeroShotSettings",
     "image_text": "benchmark.tasks.image_text:ImageTextSettings",
     "finetune": "benchmark.tasks.finetune:FinetuneSettings",
-    "multilabel": "benchmark.tasks.finetune:FinetuneSettings",
+    "multilabel": "benchmark.tasks.multilabel:MultiLabelSettings",
 }
 
 

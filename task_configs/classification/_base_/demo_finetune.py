@@ -1,7 +1,7 @@
 """The embedded classification data at 96 px, for whatever trains more than a linear classifier. Not run by
 itself."""
 
-_base_ = ["finetune.py"]
+_base_ = ["finetune.py", "over_classes.py"]
 
 task = dict(data="demo_classification", val="val", test="test", units="classes")
 
@@ -19,8 +19,16 @@ val_dataloader = dict(
     dataset=dict(transform=dict(input_size=96, crop_pct=1.0)),
 )
 test_dataloader = val_dataloader
-notes = [
-    "The interval of top-1 is over classes, whose images are renderings of one drawing each: it says how the "
-    "figure would move with other drawings. Over images, for these drawings alone, it is narrower: "
-    "top1_over_images in cells.csv."
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=6, val_interval=6)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=20),
+    dict(
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        begin=0,
+        end=6,
+        T_max=6,
+        eta_min_ratio=0.01,
+        convert_to_iter_based=True,
+    ),
 ]

@@ -9,6 +9,7 @@ from image_data import draw_images
 from PIL import Image
 
 from backbones import UserError, load_backbone
+from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import TaskContext
 from benchmark.tasks.finetune import Finetune
 from benchmark.tasks.multilabel import MultiLabel
@@ -36,6 +37,18 @@ def context(data, out, config="demo_finetune.py", backbone="random:vit_nano_conv
     out.mkdir(exist_ok=True)
     cfg = read_config(CONFIGS / config, {**SMALL, **overrides})
     return TaskContext(cfg, data, out, backbone, seed, lambda *entry, **pace: None)
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """The models of finished trainings."""
+    found, finish = [], openmmlab_runner.finish
+    monkeypatch.setattr(
+        openmmlab_runner,
+        "finish",
+        lambda runner, *rest: (found.append(runner.trained_model), finish(runner, *rest)),
+    )
+    return found
 
 
 def test_a_cell_is_trained_tested_and_written_down(data, tmp_path):
@@ -69,14 +82,7 @@ def test_the_seed_decides(data, tmp_path):
 @pytest.mark.parametrize(
     ("config", "trained"), [("demo_lora.py", "lora"), ("demo_attentive_probe.py", "pool")]
 )
-def test_of_the_cheaper_rungs_the_backbone_stays_as_it_was(data, tmp_path, monkeypatch, config, trained):
-    import benchmark.tasks.openmmlab_runner as door
-
-    models = []
-    finish = door.finish
-    monkeypatch.setattr(
-        door, "finish", lambda runner, *rest: (models.append(runner.trained_model), finish(runner, *rest))
-    )
+def test_of_the_cheaper_rungs_the_backbone_stays_as_it_was(data, tmp_path, models, config, trained):
     options = {"model.attention_pool": 2} if trained == "pool" else {}
     outcome = Finetune().run(context(data, tmp_path / "cell", config, **options))
     (model,) = models
@@ -183,17 +189,10 @@ def test_several_labels_are_learnt(several, tmp_path, loss):
     assert outcome.metrics["mAP"].value == pytest.approx(np.mean(list(outcome.details["class_ap"].values())))
 
 
-def test_transfer_init_starts_the_class_layer(tmp_path, catlip, monkeypatch):
+def test_transfer_init_starts_the_class_layer(tmp_path, catlip, models):
     colours = {"red": (210, 30, 20), "cat": (20, 40, 200), "sky": (30, 190, 40)}
     root = draw_images(tmp_path / "data", colours=colours)
     options = {"+task.init": "transfer", "optim_wrapper.optimizer.lr": 1e-12, "train_cfg.max_epochs": 1}
-    models = []
-    import benchmark.tasks.openmmlab_runner as door
-
-    finish = door.finish
-    monkeypatch.setattr(
-        door, "finish", lambda runner, *rest: (models.append(runner.trained_model), finish(runner, *rest))
-    )
     outcome = Finetune().run(context(root, tmp_path / "cell", backbone=catlip, **options))
     assert outcome.details["transfer_init"]["labels"]["exact"] == 3
     source = load_backbone(catlip).synset_classifier
