@@ -91,6 +91,13 @@ def image_suffix(folder: Path) -> str:
     return found[0]
 
 
+def some_images(folder: Path, count: int) -> list[str]:
+    """Names, without suffix, of so many images of a split, evenly spaced in the order of their names."""
+    names = sorted(file.stem for file in folder.iterdir() if file.suffix.lower() in IMAGE_TYPES)
+    count = min(count, len(names))
+    return [names[index * len(names) // count] for index in range(count)]
+
+
 def class_names(root: Path) -> list[str] | None:
     """Names of classes 1, 2, ... from ``classes.csv`` (index,name); None where ADE20K's own 150 are meant.
 

@@ -12,7 +12,7 @@ CHUNK = 512
 
 def average_precisions(
     features: Tensor, labels: Tensor, places: tuple[int, ...] = (1, 5)
-) -> tuple[Tensor, dict[int, Tensor]]:
+) -> tuple[Tensor, dict[int, Tensor], Tensor]:
     """Each image is a query, all others are the gallery, those of its class are relevant; cosine similarity.
 
     Args:
@@ -22,10 +22,11 @@ def average_precisions(
 
     Returns:
         Average precision [N], NaN for an image that is alone in its class (nothing is there to be found);
-        and per number of places [N] bool, whether a relevant image is among so many first.
+        per number of places [N] bool, whether a relevant image is among so many first; and the images in as
+        many places as the most of these, the nearest first, [N, most].
     """
     features = normalize(features.float(), dim=1)
-    scores, hits = [], {place: [] for place in places}
+    scores, hits, nearest = [], {place: [] for place in places}, []
     for start in range(0, len(features), CHUNK):
         rows = torch.arange(start, min(start + CHUNK, len(features)), device=features.device)
         similarity = features[rows] @ features.T
@@ -36,4 +37,5 @@ def average_precisions(
         scores.append((precision * relevant).sum(1) / relevant.sum(1))  # 0 / 0 is NaN
         for place in places:
             hits[place].append(relevant[:, :place].any(1))
-    return torch.cat(scores), {place: torch.cat(found) for place, found in hits.items()}
+        nearest.append(order[:, : max(places)])
+    return torch.cat(scores), {place: torch.cat(found) for place, found in hits.items()}, torch.cat(nearest)

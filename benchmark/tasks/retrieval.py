@@ -38,7 +38,7 @@ class Retrieval(Task):
         )
         features = frozen.of(test, "test", settings.feature).tensor(context.device)
         labels = torch.as_tensor(test.labels, device=features.device)
-        precision, hits = (found for found in retrieval.average_precisions(features, labels, PLACES))
+        precision, hits, nearest = retrieval.average_precisions(features, labels, PLACES)
         asked = ~precision.isnan().cpu().numpy()
         if not asked.any():
             raise UserError(f"{test.root}: every test image is alone in its class: nothing can be retrieved")
@@ -51,6 +51,7 @@ class Retrieval(Task):
         import pandas
 
         names = {"mAP": "average_precision", "R@1": "correct"}
+        paths = np.array(test.paths)
         alone = int((~asked).sum())
         return Outcome(
             primary="mAP",
@@ -61,6 +62,7 @@ class Retrieval(Task):
                     "path": test.paths,
                     "label": test.labels,
                     **{names[name]: np.where(asked, found[name], np.nan) for name in names},
+                    "nearest": list(paths[nearest.cpu().numpy()]),
                 }
             ),
             details={

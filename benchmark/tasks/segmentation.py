@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
+from PIL import Image
 
 from benchmark.data import ade20k
 from benchmark.metrics import iou
@@ -18,11 +19,15 @@ from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
 from common.errors import UserError
+from common.files import replacing
 from common.names import suggest
 from common.training import group
 from pretraining.labels.label_lists import read_labels
 
 COUNTS = "pixel_counts.npz"
+PREDICTIONS = "predictions"
+SHOWN = 8
+"""Test images, evenly spaced over their names, whose predicted maps are kept to be looked at."""
 CLASS_LAYER = "decode_head.conv_seg"
 """The last convolution of any head of MMSegmentation."""
 
@@ -42,7 +47,8 @@ class Segmentation(Task):
     """DeepLabv3, a linear classifier or another MMSegmentation model on the cell's backbone.
 
     Writes ``pixel_counts.npz`` into the cell's folder: per test image and class the pixels predicted,
-    labelled, and both (`intersection`), at the image's own resolution. Settings: `SegmentationSettings`.
+    labelled, and both (`intersection`), at the image's own resolution; and of a few images the predicted
+    classes, ``predictions/*.png``, counted from one as annotations are. Settings: `SegmentationSettings`.
     """
 
     def run(self, context: TaskContext) -> Outcome | None:
@@ -102,18 +108,27 @@ class PixelCounts(BaseMetric):
 
     Args:
         file: where to write; see `iou.read_counts`.
+        shown: names of the images whose predictions are kept, without suffix.
     """
 
-    def __init__(self, file: str, **kwargs: Any) -> None:
+    def __init__(self, file: str, shown: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.file = Path(file)
+        self.shown = frozenset(shown)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         number = len(self.dataset_meta["classes"])
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
             label = sample["gt_sem_seg"]["data"].squeeze(0).cpu().numpy()
-            self.results.append((Path(sample["img_path"]).name, iou.count(prediction, label, number)))
+            image = Path(sample["img_path"])
+            self.results.append((image.name, iou.count(prediction, label, number)))
+            if image.stem in self.shown:
+                self._keep(image.stem, prediction)
+
+    def _keep(self, name: str, prediction: np.ndarray) -> None:
+        with replacing(self.file.with_name(PREDICTIONS) / f"{name}.png") as temporary:
+            Image.fromarray((prediction + 1).astype(np.uint8)).save(temporary, format="PNG")
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         names, counted = zip(*results, strict=True)
@@ -156,6 +171,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     cfg.test_evaluator = {
         "type": "PixelCounts",
         "file": str(context.out / COUNTS),
+        "shown": ade20k.some_images(context.data / test.data_prefix.img_path, SHOWN),
         **group.GATHERED,
     }
     return classes

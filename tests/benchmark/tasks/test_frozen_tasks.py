@@ -79,6 +79,8 @@ def test_images_of_a_colour_find_each_other(run):
     assert outcome.primary == "mAP" and outcome.metrics["R@1"].value == 100
     assert outcome.metrics["mAP"].value > 95 and outcome.metrics["mAP"].truth == "population of classes"
     assert outcome.details["images"] == {"test": 24, "alone": 0}
+    first = outcome.per_image.iloc[0]
+    assert len(first["nearest"]) == 5 and first["path"] not in first["nearest"]
     for path in sorted((run.root / "test" / "red").iterdir())[1:]:
         path.unlink()
     outcome = run("retrieval")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from dense_data import SMALL_SEGMENTOR, write_ade20k
 from mmengine.optim import OptimWrapper
+from PIL import Image
 
 from backbones import UserError, precision
 from benchmark.metrics.iou import read_counts
@@ -56,6 +57,12 @@ def test_a_cell_is_trained_tested_and_written_down(data, tmp_path, config):
     correct = 100 * counts["intersection"].sum() / sum(sizes)
     assert outcome.metrics["aAcc"].value == pytest.approx(correct)
     assert set(outcome.details["class_iou"]) <= {"a", "b", "c"}
+    # the maps that are kept to be looked at are what was counted, numbered as annotations are
+    kept = sorted((tmp_path / "cell" / "predictions").iterdir())
+    assert [file.stem for file in kept] == [f"{index:04}" for index in range(5)]
+    label = np.asarray(Image.open(data / "annotations" / "test" / "0000.png"))
+    shown = np.asarray(Image.open(kept[0]))
+    assert shown.min() >= 1 and ((shown == label) & (label > 0)).sum() == counts["intersection"][0].sum()
     assert not list((tmp_path / "cell").rglob("*.pth"))
 
 
