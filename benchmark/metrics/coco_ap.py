@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
 from benchmark.statistics.interval import Interval
-from benchmark.statistics.precision import FEWEST, splits, subsampled_mean
+from benchmark.statistics.precision import FEWEST, Parts, splits, subsampled_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -40,19 +40,21 @@ _RECALLS = np.linspace(0.0, 1.0, 101)
 
 def measure(
     annotations: Path, detections: list[dict[str, Any]], kind: str
-) -> tuple[dict[str, Metric], pandas.DataFrame]:
+) -> tuple[dict[str, Metric], pandas.DataFrame, Parts | None]:
     """The twelve numbers, the six precisions with intervals, and what was found in each image.
 
     Args:
         annotations, detections, kind: as `evaluate` takes them.
 
     Returns:
-        Metrics by ``<kind>_<name>`` with the names of `NAMES`, and `Matches.table`.
+        Metrics by ``<kind>_<name>`` with the names of `NAMES`; `Matches.table`; and what the interval of mAP
+        is made of, None where there is none.
     """
     values = evaluate(annotations, detections, kind)
     matches = match(annotations, detections, kind)
     images = len(matches.image_ids)
-    bounds = intervals(matches) if images >= FEWEST else {}
+    parts = parts_of(matches) if images >= FEWEST else {}
+    bounds = _intervals(parts)
     metrics = {}
     for name, value in values.items():
         metric = Metric(value=value, unit=name[:2].replace("mA", "AP"), n=images)
@@ -61,7 +63,7 @@ def measure(
             metric.method, metric.truth = "sub-samples over images", "population of images"
             metric.coverage = coverage(name, images, value)
         metrics[f"{kind}_{name}"] = metric
-    return metrics, matches.table(kind)
+    return metrics, matches.table(kind), parts.get("mAP")
 
 
 def evaluate(
@@ -195,9 +197,23 @@ def match(annotations: Path, detections: list[dict[str, Any]], kind: str) -> Mat
 def intervals(matches: Matches, seed: int = 0) -> dict[str, Interval]:
     """Value, 95 % interval of the population's value, and bias of the six precisions, in percent.
 
-    See `benchmark.statistics.precision`. The matching is done once; only the precision-recall curves are
-    accumulated again, for halves and quarters of the images. Undefined precisions (no object of the size),
-    and those too rare for an interval, are left out.
+    See `benchmark.statistics.precision`. Undefined precisions (no object of the size), and those too rare for
+    an interval, are left out.
+    """
+    return _intervals(parts_of(matches, seed))
+
+
+def _intervals(parts: dict[str, Parts]) -> dict[str, Interval]:
+    found = {name: subsampled_mean(*each) for name, each in parts.items()}
+    return {name: interval for name, interval in found.items() if interval}
+
+
+def parts_of(matches: Matches, seed: int = 0) -> dict[str, Parts]:
+    """AP of each class on all images, their halves and their quarters, in percent, of the six precisions.
+
+    The matching is done once; only the precision-recall curves are accumulated again. Precisions of which
+    there is no object are left out. The splits depend on the number of images and the seed alone, so that two
+    models' parts are of the same images.
     """
     images = len(matches.image_ids)
     rows = splits(images, seed)
@@ -211,8 +227,8 @@ def intervals(matches: Matches, seed: int = 0) -> dict[str, Interval]:
     for name, (area, thresholds) in _PRECISIONS.items():
         table = 100 * tables[area][..., thresholds].mean(axis=2)  # [R, categories]
         parts = {n: table[ends[i] : ends[i + 1]] for i, n in enumerate(rows)}
-        if objects[area] and (interval := subsampled_mean(table[0], parts, np.array(objects[area]))):
-            found[name] = interval
+        if objects[area]:
+            found[name] = Parts(table[0], parts, np.array(objects[area]))
     return found
 
 

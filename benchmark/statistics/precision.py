@@ -10,6 +10,7 @@ precision stays level over the recalls, and 1 where it falls steeply.
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t as student
@@ -26,6 +27,20 @@ FEWEST = max(SPLITS)
 # n on than it was between n/4 and n. tests/calibration/coverage.py shows what they are good for.
 _EXPONENT, _SPREAD, _GROWTH = 0.5, 0.2, 0.18
 _LIMITS = (0.35, 1.3)
+
+
+class Parts(NamedTuple):
+    """Average precision of each class, on all images and on parts of them, NaN where there is no object.
+
+    Attributes:
+        full: [K], on all images.
+        parts: 2 and 4 -> [R, K], on the halves and quarters that `splits` gives.
+        objects: [K], of each class in all images.
+    """
+
+    full: np.ndarray
+    parts: dict[int, np.ndarray]
+    objects: np.ndarray
 
 
 def splits(images: int, seed: int = 0) -> dict[int, np.ndarray]:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from benchmark.data import coco
 from benchmark.metrics import coco_ap
+from benchmark.metrics.ap_parts import write_parts
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
@@ -29,7 +30,8 @@ class DetectionSettings(openmmlab_runner.RunnerSettings, InitSettings):
 class Detection(Task):
     """Mask R-CNN or another MMDetection model on the cell's backbone.
 
-    Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder.
+    Writes ``detections.bbox.json`` and ``detections.segm.json`` (COCO results) into the cell's folder, and
+    ``ap_parts.*.npz``, by which two backbones are compared (`benchmark.metrics.ap_parts`).
     Settings: `DetectionSettings`.
     """
 
@@ -47,7 +49,9 @@ class Detection(Task):
         for kind in ("bbox", "segm"):
             context.report(f"{kind} AP")
             detections = json.loads((context.out / RESULTS.format(kind=kind)).read_text(encoding="utf-8"))
-            found, table = coco_ap.measure(truth, detections, kind)
+            found, table, parts = coco_ap.measure(truth, detections, kind)
+            if parts:
+                write_parts(context.out, kind, parts)
             metrics |= found
             tables.append(table)
         openmmlab_runner.finish(runner, context.out, settings.keep_weights)

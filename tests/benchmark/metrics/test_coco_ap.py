@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from benchmark.metrics import coco_ap
+from benchmark.statistics.precision import subsampled_mean
 
 SIZE = 280
 
@@ -187,7 +188,7 @@ def test_sizes_without_objects_are_left_out(tmp_path):
 
 
 def test_metrics_and_table_say_what_they_are_of(truth, detections):
-    metrics, table = coco_ap.measure(truth, detections, "segm")
+    metrics, table, parts = coco_ap.measure(truth, detections, "segm")
     assert list(metrics) == [f"segm_{name}" for name in coco_ap.NAMES]
     bounds = coco_ap.intervals(coco_ap.match(truth, detections, "segm"))
     for name, value in coco_ap.evaluate(truth, detections, "segm").items():
@@ -195,5 +196,6 @@ def test_metrics_and_table_say_what_they_are_of(truth, detections):
         assert metric.value == value and metric.n == 12 == len(table)
         assert metric.unit == ("AP" if "mAP" in name else "AR")
         assert (metric.low, metric.high) == (bounds[name][1:3] if name in bounds else (None, None))
-    few, _ = coco_ap.measure(truth, [], "bbox")
-    assert few["bbox_mAP"].value == 0
+    assert subsampled_mean(*parts) == bounds["mAP"]
+    few, _, parts = coco_ap.measure(truth, [], "bbox")
+    assert few["bbox_mAP"].value == 0 and not parts.full[parts.objects > 0].any()
