@@ -16,6 +16,9 @@ from common.files import replacing
 if TYPE_CHECKING:
     import pandas
 
+FILE = "pixel_counts.npz"
+"""Of a cell's counts, in its folder."""
+
 IGNORED = 255
 COUNTED = ("intersection", "predicted", "labelled")
 
@@ -70,17 +73,9 @@ def measure(counts: Counts, kinds: list[str] | None = None) -> dict[str, Metric]
     With the `kinds` of the classes also mIoU_things and mIoU_stuff, the means over classes of one kind;
     without those of which no class is anywhere. Intervals are for the population of images (`mean_ratio`).
     """
-    both, predicted, labelled = (counts[key] for key in COUNTED)
-    union = predicted + labelled - both
-    ratios = {
-        "mIoU": (both, union),
-        "mAcc": (both, labelled),
-        "aAcc": (both.sum(axis=1, keepdims=True), labelled.sum(axis=1, keepdims=True)),
-        **{f"mIoU_{name}": (both[:, chosen], union[:, chosen]) for name, chosen in _subsets(kinds).items()},
-    }
-    images = len(both)
+    images = len(counts["image"])
     metrics = {}
-    for name, (part, whole) in ratios.items():
+    for name, (part, whole) in ratios_of(counts, kinds).items():
         value = 100 * mean_of_classes(_ratio(part.sum(axis=0), whole.sum(axis=0)))
         if not np.isfinite(value):
             continue
@@ -90,6 +85,18 @@ def measure(counts: Counts, kinds: list[str] | None = None) -> dict[str, Metric]
             metric.method, metric.truth = "linearised over images", "population of images"
             metric.coverage = coverage(name, images, value)
     return metrics
+
+
+def ratios_of(counts: Counts, kinds: list[str] | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Part and whole [N, K] of images and classes: sums over images give the ratios that `measure` averages."""
+    both, predicted, labelled = (counts[key] for key in COUNTED)
+    union = predicted + labelled - both
+    return {
+        "mIoU": (both, union),
+        "mAcc": (both, labelled),
+        "aAcc": (both.sum(axis=1, keepdims=True), labelled.sum(axis=1, keepdims=True)),
+        **{f"mIoU_{name}": (both[:, chosen], union[:, chosen]) for name, chosen in _subsets(kinds).items()},
+    }
 
 
 def names(kinds: list[str] | None) -> list[str]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
+from benchmark.statistics.difference import Difference
 from benchmark.statistics.interval import Interval
 
 RESAMPLES = 500
@@ -72,13 +73,7 @@ def intervals(
         resamples: of the bootstrap.
         splits: into halves.
     """
-    number = len(labels)
-    generator = np.random.default_rng(0)
-    drawn = generator.multinomial(number, np.full(number, 1 / number), size=resamples).astype(np.float64)
-    halves = np.zeros((2 * splits, number))
-    for split in range(splits):
-        order = generator.permutation(number)
-        halves[2 * split, order[: number // 2]] = halves[2 * split + 1, order[number // 2 :]] = 1
+    drawn, halves = _samples(len(labels), resamples, splits)
     plain, again, halved = (averages(labels, scores, weights) for weights in (None, drawn, halves))
     found = {}
     for name, value in plain.items():
@@ -88,6 +83,28 @@ def intervals(
         low, high = np.clip((value - bias - half, value - bias + half), 0, 1)
         found[name] = Interval(value, float(low), float(high), bias)
     return found
+
+
+def difference(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, Difference]:
+    """Two models' averages on the same images compared, between -1 and 1: name of `AVERAGES` -> difference.
+
+    The bootstrap draws the same images for both, and the halves that tell the biases are the same.
+
+    Args:
+        labels: [N, K] bool, N >= 4.
+        first, second: [N, K], the models' scores.
+    """
+    drawn, halves = _samples(len(labels), RESAMPLES, SPLITS)
+    found = [
+        [averages(labels, scores, weights) for weights in (None, drawn, halves)] for scores in (first, second)
+    ]
+    differences = {}
+    for name in AVERAGES:
+        value, again, halved = (one[name] - other[name] for one, other in zip(*found, strict=True))
+        value = float(value[0])
+        bias = (float(np.nanmean(halved)) - value) / (2**DECAY - 1)
+        differences[name] = Difference(value, value - bias, WIDER * float(np.nanstd(again)))
+    return differences
 
 
 def averages(
@@ -123,6 +140,17 @@ def average_precision(labels: np.ndarray, scores: np.ndarray, weights: np.ndarra
     with np.errstate(invalid="ignore", divide="ignore"):
         precision = np.where(all_above > 0, right_above / all_above, 0.0)
         return (precision * gained).sum(1) / right_above[:, -1]
+
+
+def _samples(number: int, resamples: int, splits: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each of so many images counts in resamples [R, N] and in halves [2 · splits, N]."""
+    generator = np.random.default_rng(0)
+    drawn = generator.multinomial(number, np.full(number, 1 / number), size=resamples).astype(np.float64)
+    halves = np.zeros((2 * splits, number))
+    for split in range(splits):
+        order = generator.permutation(number)
+        halves[2 * split, order[: number // 2]] = halves[2 * split + 1, order[number // 2 :]] = 1
+    return drawn, halves
 
 
 def _averages(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:

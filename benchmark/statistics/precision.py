@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
+from benchmark.statistics.difference import Difference
 from benchmark.statistics.interval import Interval
 
 SPLITS = {2: 20, 4: 8}
@@ -102,6 +103,44 @@ def subsampled_mean(
     variance = _variance(difference, both, objects) + (slope * doubt) ** 2
     half = student.ppf((1 + confidence) / 2, len(difference) - 1) * np.sqrt(variance)
     return Interval(value, max(0.0, value - bias - half), max(0.0, value - bias + half), bias)
+
+
+def difference(first: Parts, second: Parts) -> Difference | None:
+    """Difference of two models' mean AP over classes, on the same images.
+
+    Both were measured on the same halves and quarters, so that what is easy or hard for both cancels. The
+    difference of the biases is the difference of the rises to halves, extrapolated by one exponent for both.
+
+    Args:
+        first, second: in the unit of the result.
+
+    Returns:
+        None where no class has objects in both halves of any split.
+
+    Raises:
+        ValueError: the two are not of the same images.
+    """
+    if not np.array_equal(first.objects, second.objects):
+        raise ValueError("the two models were not measured on the same images")
+    present = np.isfinite(first.full)
+    objects = np.asarray(first.objects)[present]
+    one, other = (
+        Parts(each.full[present], {n: part[:, present] for n, part in each.parts.items()}, objects)
+        for each in (first, second)
+    )
+    apart = one.parts[2] - other.parts[2]
+    halves = apart[0::2] - apart[1::2]
+    both = np.isfinite(halves)
+    if not both.any():
+        return None
+    rises, steeps = ([_mean(each.parts[number] - each.full) for each in (one, other)] for number in (2, 4))
+    usable = np.isfinite(rises[0] - rises[1])
+    exponent, doubt = _exponent(sum(rises), sum(steeps))
+    bias = float((rises[0] - rises[1])[usable].mean()) / (2**exponent - 1)
+    slope = bias * np.log(2) * 2**exponent / (2**exponent - 1)
+    variance = _variance(halves, both, objects) + (slope * doubt) ** 2
+    value = float(one.full.mean() - other.full.mean())
+    return Difference(value, value - bias, float(np.sqrt(variance)), len(halves) - 1)
 
 
 def _exponent(rise: np.ndarray, steep: np.ndarray) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Suite:
         pretraining_seeds: pre-trainings, each of which is transferred `seeds` times; None: as many as
             transfers, one for each.
         curve: where pre-trainings are looked at on their way, if anywhere.
+        baseline: name of the backbone that the others are compared with; None: the one trained as CLIP.
+        margins: metric -> difference, in points, below which two backbones count as equally good by it.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Suite:
     seeds: int
     pretraining_seeds: int | None = None
     curve: Curve | None = None
+    baseline: str | None = None
+    margins: dict[str, float] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -164,6 +168,9 @@ def load_suite(
             ``{suite}/pretrain/<name>``, the backbone ``run:{suite}/pretrain/<name>``.
         curve: ``dict(samples=[...], tasks=[names])``: pre-trainings keep checkpoints at these sample counts,
             which are taken to these tasks, too: quality against cost (`benchmark.suites.curve`).
+        baseline: name of the backbone that the others are compared with; default the one trained as CLIP.
+        margins: metric -> the difference that matters, in points (`statistics.noninferiority.MARGIN` where a
+            metric is not named). To be fixed before the first result is seen.
 
     Args:
         results: the results folder.
@@ -207,6 +214,8 @@ def load_suite(
         seeds=config.get("seeds", 1) if seeds is None else seeds,
         pretraining_seeds=config.get("pretraining_seeds") if pretraining_seeds is None else pretraining_seeds,
         curve=curve,
+        baseline=config.get("baseline"),
+        margins=config.get("margins", {}),
     )
     read = {name for task in suite.tasks for name in (task.data_name, *task.further)}
     read |= {"pairs"} if pretraining else set()
@@ -240,7 +249,7 @@ _REPEATS = "repeats.json"
 _SUITE_KEYS = frozenset(
     {
         *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),
-        *("pretraining", "curve"),
+        *("pretraining", "curve", "baseline", "margins"),
     }
 )
 
@@ -319,6 +328,12 @@ def _check(suite: Suite) -> None:
     names = [entry.name for entry in suite.pretrainings()]
     if suite.curve and not names:
         raise UserError(f"{suite.path}: curve: no pre-training is here to be looked at: add pretraining=...")
+    if suite.baseline is not None and suite.baseline not in suite.backbones:
+        known = suggest(str(suite.baseline), suite.backbones)
+        raise UserError(f"{suite.path}: baseline: no backbone is called {suite.baseline!r}: {known}")
+    for metric, margin in suite.margins.items():
+        if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not margin > 0:
+            raise UserError(f"{suite.path}: margins: {metric}={margin!r}: give points above zero")
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two pre-trainings are called {repeated.pop()}: rename one")
     from backbones import catalog

@@ -71,7 +71,9 @@ class NearestNeighbours(Task):
         return Outcome(
             primary=f"top1_k{best}",
             metrics=metrics,
-            per_image=accuracy.per_image(test.paths, test.labels, found[best]),
+            per_image=accuracy.per_image(test.paths, test.labels, found[best]).assign(
+                **{f"correct_k{k}": votes.argmax(1) == test.labels for k, votes in found.items()}
+            ),
             chosen={"k": best},
             details={
                 "val_top1": {str(k): 100 * count / len(val) for k, count in right.items()},

@@ -24,7 +24,6 @@ from common.names import suggest
 from common.training import group
 from pretraining.labels.label_lists import read_labels
 
-COUNTS = "pixel_counts.npz"
 PREDICTIONS = "predictions"
 SHOWN = 8
 """Test images, evenly spaced over their names, whose predicted maps are kept to be looked at."""
@@ -63,7 +62,7 @@ class Segmentation(Task):
         runner.test()
         if not group.is_first():
             return None
-        counts = iou.read_counts(context.out / COUNTS)
+        counts = iou.read_counts(context.out / iou.FILE)
         openmmlab_runner.finish(runner, context.out, settings.keep_weights)
         names = classes or list(runner.test_dataloader.dataset.metainfo["classes"])
         metrics = iou.measure(counts, kinds)
@@ -170,7 +169,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
         cfg.val_evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"], **group.GATHERED}
     cfg.test_evaluator = {
         "type": "PixelCounts",
-        "file": str(context.out / COUNTS),
+        "file": str(context.out / iou.FILE),
         "shown": ade20k.some_images(context.data / test.data_prefix.img_path, SHOWN),
         **group.GATHERED,
     }

@@ -27,7 +27,10 @@ class Regions:
     skill: float
     seed: int = 0
 
-    def draw(self, images: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(
+        self, images: int, generator: np.random.Generator, model: np.random.Generator | None = None
+    ) -> dict[str, np.ndarray]:
+        """Images by the one generator, what is said of them by the other; default: by the same."""
         world = np.random.default_rng(self.seed)
         share = world.permutation(1 / np.arange(2, CLASSES + 2) ** 0.7)
         ease = world.normal(0, 1.0, CLASSES)
@@ -37,6 +40,7 @@ class Regions:
         klass = generator.choice(CLASSES, (images, slots), p=share / share.sum())
         area = present * size[klass] * generator.lognormal(0, 0.8, (images, slots))
         area = np.floor(PIXELS * generator.uniform(0.6, 1.4, (images, 1)) * area / area.sum(1, keepdims=True))
+        generator = model or generator
         chance = _logistic(
             self.skill
             + ease[klass]
@@ -61,7 +65,10 @@ class Objects:
     skill: float
     seed: int = 0
 
-    def draw(self, images: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw(
+        self, images: int, generator: np.random.Generator, model: np.random.Generator | None = None
+    ) -> dict[str, np.ndarray]:
+        """Images by the one generator, what is said of them by the other; default: by the same."""
         world = np.random.default_rng(self.seed + 1000)
         grounds, things = STUFF, CLASSES - STUFF
         hard = world.beta(1.2, 1.2, CLASSES)
@@ -78,6 +85,7 @@ class Objects:
         cut = generator.beta(2, 2, images) * (generator.random(images) < 0.6)
         area[:, 0], area[:, 1] = rest * (1 - cut), rest * cut
         area = np.floor(area)
+        generator = model or generator
         luck = generator.normal(0, 0.7, (images, 1))
         known = generator.random(klass.shape) < _logistic(self.skill + luck + 3 * (0.5 - hard[klass]))
         right = np.floor(

@@ -57,7 +57,10 @@ class Scenes:
     tightness: float = 0.75
     seed: int = 0
 
-    def draw(self, images: int, generator: np.random.Generator) -> Sample:
+    def draw(
+        self, images: int, generator: np.random.Generator, detector: np.random.Generator | None = None
+    ) -> Sample:
+        """Images by the one generator, what is detected on them by the other; default: by the same."""
         world = np.random.default_rng(self.seed)
         share = 1 / np.arange(2, CLASSES + 2) ** 0.8
         share = world.permutation(share / share.sum())
@@ -65,6 +68,7 @@ class Scenes:
         clutter = world.gamma(2.0, 0.5, CLASSES)
         hard = generator.normal(0, 1, images)
         objects = generator.multinomial(1 + generator.poisson(3.0, images), share)
+        generator = detector or generator
         image, klass = np.nonzero(objects)
         number = objects[image, klass]
         image, klass = np.repeat(image, number), np.repeat(klass, number)
@@ -153,7 +157,10 @@ class Curves:
     tightness: float = 0.75
     seed: int = 0
 
-    def draw(self, images: int, generator: np.random.Generator) -> Sample:
+    def draw(
+        self, images: int, generator: np.random.Generator, detector: np.random.Generator | None = None
+    ) -> Sample:
+        """Images by the one generator, what is detected on them by the other; default: by the same."""
         world = np.random.default_rng(self.seed + 2000)
         apart = self.skill + world.normal(0, 0.5, CLASSES)
         found = _logistic(self.skill / 2 + world.normal(0.5, 0.5, CLASSES))
@@ -161,6 +168,7 @@ class Curves:
         crowding = generator.gamma(2.0, 0.5, images)
         shift = generator.normal(0, 0.4, images)
         objects = generator.poisson(4.5 / CLASSES * crowding[:, None] * np.ones(CLASSES))
+        generator = detector or generator
         image, klass = np.nonzero(objects)
         number = objects[image, klass]
         image, klass = np.repeat(image, number), np.repeat(klass, number)
