@@ -65,15 +65,17 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
         written: what the files show, where that is more than the terminal does.
     """
     from benchmark import reporting
-    from benchmark.reporting import efficiency, ladder, tables, time_to_quality
+    from benchmark.reporting import comparisons, efficiency, ladder, tables, time_to_quality
     from benchmark.reporting.notes import notes_of
     from benchmark.running.console import say, say_notes, stdout
 
     reporting.update(written or results, force)
     console = stdout()
     console.print(tables.terminal(results))
+    said: list[str] = []
     for table in efficiency.terminal(results):
         console.print(table)
-    said = [*time_to_quality.sentences(results), *efficiency.sentences(results), *ladder.sentences(results)]
+    for part in (comparisons, time_to_quality, efficiency, ladder):
+        said += part.sentences(results)
     say_notes(said + notes_of(results), console)
     say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)

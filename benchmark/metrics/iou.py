@@ -88,7 +88,7 @@ def measure(counts: Counts, kinds: list[str] | None = None) -> dict[str, Metric]
 
 
 def ratios_of(counts: Counts, kinds: list[str] | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Part and whole [N, K] of images and classes: sums over images give the ratios that `measure` averages."""
+    """Part and whole [N, K] of images and classes; their sums over images give the ratios of `measure`."""
     both, predicted, labelled = (counts[key] for key in COUNTED)
     union = predicted + labelled - both
     return {

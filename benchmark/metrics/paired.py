@@ -66,49 +66,61 @@ def _of_iou(one: Path, other: Path, metric: str, record: Record) -> Difference |
 
 
 def _of_images(one: Path, other: Path, metric: str, records: tuple[Record, Record]) -> Difference | None:
-    import pandas
-
     from benchmark.statistics.difference import of_shares
 
-    tables = [pandas.read_parquet(folder / TABLE) for folder in (one, other)]
+    files = [folder / TABLE for folder in (one, other)]
+    columns = [_column(file, record, metric) for file, record in zip(files, records, strict=True)]
+    if None in columns:
+        return None
+    over_classes = records[0].metrics[metric].truth == "population of classes"
+    further = ["label"] if over_classes else ["labels"] if columns[0] == "probabilities" else []
+    tables = [_read(file, ["path", column, *further]) for file, column in zip(files, columns, strict=True)]
     if tables[0]["path"].tolist() != tables[1]["path"].tolist():
         return None
-    if "labels" in tables[0]:
-        return _of_labels(tables, metric)
-    values = [_values(*each, metric) for each in zip(tables, records, strict=True)]
-    if any(value is None for value in values):
-        return None
-    first, second = values
+    values = [table[column] for table, column in zip(tables, columns, strict=True)]
+    if columns[0] == "probabilities":
+        return _of_labels(tables[0]["labels"], *values, metric)
+    if rank := re.fullmatch(r".*_r(\d+)", metric):
+        values = [place < int(rank[1]) for place in values]
+    first, second = (value.to_numpy(dtype=float) for value in values)
     asked = ~np.isnan(first + second)
-    over_classes = records[0].metrics[metric].truth == "population of classes"
     clusters = tables[0]["label"].to_numpy()[asked] if over_classes else None
     return of_shares(first[asked], second[asked], clusters).scaled(100)
 
 
-def _of_labels(tables: list[pandas.DataFrame], metric: str) -> Difference | None:
+def _of_labels(shown: pandas.Series, first: pandas.Series, second: pandas.Series, metric: str) -> Difference:
     from benchmark.metrics import multilabel
 
-    if metric not in multilabel.AVERAGES or len(tables[0]) < 4:
-        return None
-    scores = [np.stack(table["probabilities"].to_numpy()).astype(np.float64) for table in tables]
+    scores = [np.stack(column.to_numpy()).astype(np.float64) for column in (first, second)]
     labels = np.zeros(scores[0].shape, dtype=bool)
-    for row, shown in enumerate(tables[0]["labels"]):
-        labels[row, np.asarray(shown, dtype=int)] = True
+    for row, classes in enumerate(shown):
+        labels[row, np.asarray(classes, dtype=int)] = True
     return multilabel.difference(labels, *scores)[metric].scaled(100)
 
 
-def _values(table: pandas.DataFrame, record: Record, metric: str) -> np.ndarray | None:
-    """A metric's share of each image, NaN where it has none; None where the table does not hold it."""
-    if shots := re.fullmatch(r"top1_(\d+)_shots", metric):
-        column = f"correct_{shots[1]}"
+def _column(file: Path, record: Record, metric: str) -> str | None:
+    """The column that a metric's share of each image is in; None where the table does not hold it."""
+    from pyarrow.parquet import read_schema
+
+    from benchmark.metrics.multilabel import AVERAGES
+
+    names = read_schema(file).names
+    if "labels" in names:
+        found = "probabilities" if metric in AVERAGES else None
+    elif shots := re.fullmatch(r"top1_(\d+)_shots", metric):
+        found = f"correct_{shots[1]}"
     elif neighbours := re.fullmatch(r"top1_(k\d+)", metric):
-        column = f"correct_{neighbours[1]}"
-    elif rank := re.fullmatch(r"(image_to_text|text_to_image)_r(\d+)", metric):
-        return (table[rank[1]].to_numpy() < int(rank[2])).astype(float)
+        found = f"correct_{neighbours[1]}"
+    elif rank := re.fullmatch(r"(image_to_text|text_to_image)_r\d+", metric):
+        found = rank[1]
     elif metric == "mAP":
-        column = "average_precision"
-    elif metric == "R@1" or metric == record.primary:  # what the table was made of
-        column = "correct"
+        found = "average_precision"
     else:
-        return None
-    return table[column].to_numpy(dtype=float) if column in table else None
+        found = "correct" if metric == "R@1" or metric == record.primary else None
+    return found if found in names else None
+
+
+def _read(file: Path, columns: list[str]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.read_parquet(file, columns=columns)

@@ -111,6 +111,8 @@ class Results:
         points: cells of backbones on their way, which the curves alone show (`reporting.trajectories`).
         shares: cells that were given a share of the training data, which the tables and plots of
             data-efficiency alone show (`reporting.efficiency`).
+        chosen_baseline: the backbone that the suite's config compares the others with, if it names one.
+        margins: metric -> the difference that matters, in points, as the suite's config has it.
     """
 
     suite: str
@@ -119,6 +121,22 @@ class Results:
     notes: list[str] = field(default_factory=list)
     points: list[Row] = field(default_factory=list)
     shares: list[Row] = field(default_factory=list)
+    chosen_baseline: str | None = None
+    margins: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> str | None:
+        """The backbone that the others are compared with: the chosen one, or the only one trained as CLIP."""
+        if self.chosen_baseline in self.backbones:
+            return self.chosen_baseline
+        found = [name for name in self.backbones if self.card(name).objective == "clip"]
+        return found[0] if len(found) == 1 else None
+
+    def margin(self, metric: str) -> float:
+        """The difference that matters, in points."""
+        from benchmark.statistics.noninferiority import MARGIN
+
+        return self.margins.get(metric, MARGIN)
 
     @property
     def all_rows(self) -> list[Row]:
@@ -219,15 +237,21 @@ class Results:
             ]
             for row in self.all_rows
         ]
-        return [self.suite, rows, self.notes]
+        return [self.suite, rows, self.notes, self.baseline, self.margins]
 
 
 def seeds_text(scores: Iterable[Score]) -> str:
     """How many seeds stand behind figures: ``1 seed``, ``3 seeds``, ``1 to 3 seeds``."""
     fewest, *_, most = sorted(2 * [score.seeds for score in scores])
-    if fewest == most:
-        return f"{most} seed{'' if most == 1 else 's'}"
-    return f"{fewest} to {most} seeds"
+    return seeds_words(most) if fewest == most else f"{fewest} to {most} seeds"
+
+
+def seeds_words(repetitions: int, pretrainings: int | None = None) -> str:
+    """A number of seeds, and where it differs of how many pre-trainings: ``4 seeds of 2 pre-trainings``."""
+    text = f"{repetitions} seed{'' if repetitions == 1 else 's'}"
+    if pretrainings in (None, repetitions):
+        return text
+    return f"{text} of {pretrainings} pre-training{'' if pretrainings == 1 else 's'}"
 
 
 def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
@@ -240,7 +264,9 @@ def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
     cells = suite.cells() + suite.curve_cells()
     found = list(records) if records is not None else [read_record(cell.folder) for cell in cells]
     rows = [_row_of_cell(cell, record) for cell, record in zip(cells, found, strict=True)]
-    return _results(suite.name, suite.folder, rows)
+    results = _results(suite.name, suite.folder, rows)
+    results.chosen_baseline, results.margins = suite.baseline, suite.margins
+    return results
 
 
 def of_folder(folder: Path) -> Results:

@@ -1,0 +1,323 @@
+"""Is a backbone as good as the baseline, and how much cheaper was it? What paired tests allow to say."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.metrics import paired
+from benchmark.reporting.results import Results, Row, seeds_words
+from benchmark.reporting.tables import csv_text, markdown_table
+from common.files import write_text
+
+if TYPE_CHECKING:
+    from benchmark.statistics.difference import Repeated
+
+VERDICTS = "verdicts.csv"
+PLACES = "places.csv"
+
+NOTE = (
+    "Differences are paired: both backbones on the same test images. p-values are Holm's over the tasks of a "
+    "pair of backbones; a verdict holds at 5 % for all of them together. δ is the difference that matters, "
+    "fixed in the suite's config. One that is worse, but surely by less than δ, is equal within it."
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One backbone against the baseline on one task, in points; larger is better.
+
+    Attributes:
+        difference: of the plain figures.
+        low, high: 95 % interval of the difference on endless test images (and seeds, where there are
+            several), freed of the figures' biases.
+        low_joint, high_joint: its 97.5 % interval: with that of a cost that is as sure, one region of 95 %.
+        error_images, error_seeds: standard errors by the test images, and by seeds; None: one repetition.
+        repetitions, pretrainings: how often both were transferred, and how often pre-trained.
+        p_different, p_not_worse, p_not_better: see `statistics.noninferiority.Claims`; Holm's over tasks.
+        cheaper_flops, cheaper_samples: the baseline's pre-training cost over the backbone's; None: unknown.
+    """
+
+    task: str
+    metric: str
+    backbone: str
+    baseline: str
+    difference: float
+    low: float
+    high: float
+    low_joint: float
+    high_joint: float
+    error_images: float
+    error_seeds: float | None
+    repetitions: int
+    pretrainings: int
+    margin: float
+    p_different: float
+    p_not_worse: float
+    p_not_better: float
+    verdict: str
+    cheaper_flops: float | None
+    cheaper_samples: float | None
+
+    @property
+    def seeds(self) -> str:
+        """What stands behind it, in words."""
+        return seeds_words(self.repetitions, self.pretrainings)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a backbone stands on a task among those that were compared: 1 is the best.
+
+    Attributes:
+        low, high: places that paired tests (Holm's over all pairs of the task) leave open.
+        ties: letters of the groups it is in: no two of one letter can be told apart.
+    """
+
+    task: str
+    metric: str
+    backbone: str
+    value: float
+    low: int
+    high: int
+    ties: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.low}" if self.low == self.high else f"{self.low}–{self.high}"
+
+
+def write(results: Results) -> list[Path]:
+    """Write ``verdicts.csv``, ``verdicts.md`` and ``places.csv``, where two backbones share a task."""
+    from benchmark.statistics.noninferiority import verdicts
+
+    pairs = _pairs(results)
+    folder = results.folder / "tables"
+    contents = {}
+    compared: list[Comparison] = []
+    for backbone in results.backbones:
+        found = _against_baseline(results, pairs, backbone)
+        family = {task: (each.both, results.margin(metric)) for task, (metric, each) in found.items()}
+        for task, (said, claims) in verdicts(family).items():
+            compared.append(_comparison(results, backbone, task, *found[task], said, claims))
+    if compared:
+        contents[VERDICTS] = csv_text([asdict(entry) for entry in compared])
+    if placed := _places(results, pairs):
+        contents[PLACES] = csv_text([asdict(entry) for entry in placed])
+    if contents:
+        contents["verdicts.md"] = markdown(compared, placed)
+    for name, text in contents.items():
+        write_text(folder / name, text)
+    for name in {VERDICTS, PLACES, "verdicts.md"} - contents.keys():
+        (folder / name).unlink(missing_ok=True)  # of earlier results
+    return [folder / name for name in contents]
+
+
+def comparisons(results: Results) -> list[Comparison]:
+    """What `write` found, from its file; nothing is computed."""
+    return list(_read(results.folder / "tables" / VERDICTS, Comparison))
+
+
+def places(results: Results) -> list[Place]:
+    """What `write` found, from its file."""
+    return list(_read(results.folder / "tables" / PLACES, Place))
+
+
+def sentence(found: Comparison) -> str:
+    """The verdict in words: what may be said, the difference, and at what cost."""
+    what = {
+        "better": f"is better than {found.baseline}",
+        "equal within δ": f"is as good as {found.baseline} within {found.margin:g} points",
+        "not worse": f"is not worse than {found.baseline} by more than {found.margin:g} points",
+        "worse": f"is worse than {found.baseline}",
+        "undecided": f"cannot be told from {found.baseline} to within {found.margin:g} points",
+    }[found.verdict]
+    text = (
+        f"{found.task}: {found.backbone} {what} "
+        f"({found.metric} {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}])"
+    )
+    if found.cheaper_flops:
+        text += f", {_times(found.cheaper_flops)} FLOPs of pre-training"
+    return f"{text}; {found.seeds}."
+
+
+def sentences(results: Results) -> list[str]:
+    """The verdicts on pre-trained backbones, for the terminal; what one seed cannot tell is said once."""
+    found = [entry for entry in comparisons(results) if results.card(entry.backbone).source != "random"]
+    said = [sentence(entry) for entry in found]
+    if any(entry.repetitions == 1 for entry in found):
+        said.append(
+            "Verdicts of 1 seed are on these very trainings: other seeds may turn them round, and none is a "
+            "finding (--seeds 3 or more)."
+        )
+    return said
+
+
+def markdown(compared: list[Comparison], placed: list[Place]) -> str:
+    """Verdicts and places as Markdown."""
+    header = [
+        "task",
+        "metric",
+        "backbone",
+        "against",
+        "difference [95 %]",
+        "δ",
+        "verdict",
+        "p (Holm)",
+        "error by",
+    ]
+    header += ["FLOPs", "seeds"]
+    lines = [
+        [
+            *(entry.task, entry.metric, entry.backbone, entry.baseline),
+            f"{entry.difference:+.1f} [{entry.low:+.1f}, {entry.high:+.1f}]",
+            f"{entry.margin:g}",
+            entry.verdict,
+            f"{entry.p_different:.2g}",
+            f"images {entry.error_images:.2f}"
+            + (f", seeds {entry.error_seeds:.2f}" if entry.error_seeds is not None else ""),
+            _times(entry.cheaper_flops) if entry.cheaper_flops else "–",
+            entry.seeds,
+        ]
+        for entry in compared
+    ]
+    parts = ["# Verdicts", "\n".join(markdown_table(header, lines))] if lines else []
+    if placed:
+        header = ["task", "metric", "backbone", "value", "place", "group"]
+        lines = [[p.task, p.metric, p.backbone, f"{p.value:.1f}", p.text, p.ties] for p in placed]
+        parts += ["# Places", "\n".join(markdown_table(header, lines))]
+        parts.append("Backbones of one letter cannot be told apart on that task.")
+    return "\n\n".join([*parts, NOTE]) + "\n"
+
+
+def _times(ratio: float) -> str:
+    """A ratio of costs in words: ``1.2 times fewer``."""
+    if abs(ratio - 1) < 0.005:
+        return "with as many"
+    return f"with {ratio:.2f} times fewer" if ratio > 1 else f"with {1 / ratio:.2f} times more"
+
+
+def _pairs(results: Results) -> dict[str, tuple[str, dict[tuple[str, str], Repeated]]]:
+    """Task -> its metric, and the differences of every two backbones measured on the same images."""
+    from benchmark.statistics.difference import over_seeds
+
+    found = {}
+    for column in results.columns():
+        if column.metric is None or column.key != column.task:
+            continue
+        each = {}
+        for one, other in combinations(results.backbones, 2):
+            differences: dict[int | None, list] = defaultdict(list)
+            for seed, first, second in _repetitions(results, column.task, one, other):
+                records = (first.folder, first.record), (second.folder, second.record)
+                if all(column.metric in record.metrics for _, record in records):
+                    difference = paired.difference(*records, column.metric)
+                    if difference is not None:
+                        better = first.record.metrics[column.metric].higher_is_better
+                        differences[seed].append(difference if better else difference.scaled(-1))
+            if differences:
+                each[one, other] = over_seeds(differences)
+        if each:
+            found[column.task] = column.metric, each
+    return found
+
+
+def _repetitions(results: Results, task: str, one: str, other: str) -> Iterator[tuple[int | None, Row, Row]]:
+    """Finished cells of both that belong together, with the seed of pre-training they differ by."""
+    rows: dict[str, dict[tuple[int | None, int], Row]] = {one: {}, other: {}}
+    for row in results.rows:
+        if row.task == task and row.name in rows and row.status == "done":
+            rows[row.name][row.pretraining_seed, row.seed] = row
+    for (pretraining, seed), row in rows[one].items():
+        # what was not pre-trained here is there once per seed of the transfer
+        partner = rows[other].get((pretraining, seed)) or rows[other].get((None, seed))
+        if partner:
+            yield pretraining, row, partner
+        elif pretraining is None:
+            for (theirs, their_seed), partner in rows[other].items():
+                if their_seed == seed:
+                    yield theirs, row, partner
+
+
+def _against_baseline(results: Results, pairs: dict, backbone: str) -> dict[str, tuple[str, Repeated]]:
+    """Task -> metric, and the backbone less the baseline."""
+    baseline, found = results.baseline, {}
+    for task, (metric, each) in pairs.items():
+        if (backbone, baseline) in each:
+            found[task] = metric, each[backbone, baseline]
+        elif (baseline, backbone) in each:
+            other = each[baseline, backbone]
+            found[task] = metric, other._replace(both=other.both.scaled(-1))
+    return found
+
+
+def _comparison(
+    results: Results, backbone: str, task: str, metric: str, found: Repeated, said: str, claims: Any
+) -> Comparison:
+    ours, theirs = results.cost(backbone), results.cost(results.baseline)
+    cheaper = {
+        key: theirs[key] / ours[key] if ours[key] and theirs[key] else None for key in ("flops", "samples")
+    }
+    (low, high), (low_joint, high_joint) = (found.both.interval(level) for level in (0.95, 0.975))
+    return Comparison(
+        task=task,
+        metric=metric,
+        backbone=backbone,
+        baseline=results.baseline,
+        difference=found.both.value,
+        low=low,
+        high=high,
+        low_joint=low_joint,
+        high_joint=high_joint,
+        error_images=found.by_images,
+        error_seeds=found.by_seeds,
+        repetitions=found.repetitions,
+        pretrainings=found.pretrainings,
+        margin=results.margin(metric),
+        p_different=claims.different,
+        p_not_worse=claims.not_worse,
+        p_not_better=claims.not_better,
+        verdict=said,
+        cheaper_flops=cheaper["flops"],
+        cheaper_samples=cheaper["samples"],
+    )
+
+
+def _places(results: Results, pairs: dict) -> list[Place]:
+    from benchmark.statistics.noninferiority import ranks
+
+    found = []
+    for task, (metric, each) in pairs.items():
+        names = [name for name in results.backbones if any(name in pair for pair in each)]
+        scores = [results.score(name, task, metric).metric for name in names]
+        signs = [1 if score.higher_is_better else -1 for score in scores]
+        p_values = {
+            (names.index(one), names.index(other)): repeated.both.p_value()
+            for (one, other), repeated in each.items()
+        }
+        estimates = [sign * score.value for sign, score in zip(signs, scores, strict=True)]
+        placed = zip(names, scores, ranks(estimates, p_values), strict=True)
+        found += [Place(task, metric, name, score.value, *rank) for name, score, rank in placed]
+    return found
+
+
+def _read(file: Path, kind: type) -> Iterator[Any]:
+    """Rows of a csv as dataclasses of one kind; none where it is missing or of another version."""
+    types = {field.name: field.type for field in fields(kind)}
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                yield kind(**{name: _value(row[name], str(types[name])) for name in types})
+    except (OSError, KeyError, ValueError, csv.Error):
+        return
+
+
+def _value(text: str, kind: str) -> Any:
+    if "None" in kind and text == "":
+        return None
+    return float(text) if kind.startswith("float") else int(text) if kind == "int" else text
