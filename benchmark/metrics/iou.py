@@ -73,7 +73,7 @@ def measure(counts: Counts, kinds: list[str] | None = None) -> dict[str, Metric]
     With the `kinds` of the classes also mIoU_things and mIoU_stuff, the means over classes of one kind;
     without those of which no class is anywhere. Intervals are for the population of images (`mean_ratio`).
     """
-    images = len(counts["image"])
+    images = len(counts["labelled"])
     metrics = {}
     for name, (part, whole) in ratios_of(counts, kinds).items():
         value = 100 * mean_of_classes(_ratio(part.sum(axis=0), whole.sum(axis=0)))

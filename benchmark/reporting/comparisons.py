@@ -27,6 +27,11 @@ NOTE = (
     "fixed in the suite's config. One that is worse, but surely by less than δ, is equal within it."
 )
 
+ONE_SEED = (
+    "Verdicts of 1 seed are on these very trainings: other seeds may turn them round, and none is a finding "
+    "(--seeds 3 or more)."
+)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -128,8 +133,12 @@ def places(results: Results) -> list[Place]:
     return list(_read(results.folder / "tables" / PLACES, Place))
 
 
-def sentence(found: Comparison) -> str:
-    """The verdict in words: what may be said, the difference, and at what cost."""
+def sentence(found: Comparison, task: str | None = None, metric: str | None = None) -> str:
+    """The verdict in words: what may be said, the difference, and at what cost.
+
+    Args:
+        task, metric: what they are called; default their names.
+    """
     what = {
         "better": f"is better than {found.baseline}",
         "equal within δ": f"is as good as {found.baseline} within {found.margin:g} points",
@@ -138,8 +147,8 @@ def sentence(found: Comparison) -> str:
         "undecided": f"cannot be told from {found.baseline} to within {found.margin:g} points",
     }[found.verdict]
     text = (
-        f"{found.task}: {found.backbone} {what} "
-        f"({found.metric} {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}])"
+        f"{task or found.task}: {found.backbone} {what} "
+        f"({metric or found.metric} {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}])"
     )
     if found.cheaper_flops:
         text += f", {_times(found.cheaper_flops)} FLOPs of pre-training"
@@ -151,10 +160,7 @@ def sentences(results: Results) -> list[str]:
     found = [entry for entry in comparisons(results) if results.card(entry.backbone).source != "random"]
     said = [sentence(entry) for entry in found]
     if any(entry.repetitions == 1 for entry in found):
-        said.append(
-            "Verdicts of 1 seed are on these very trainings: other seeds may turn them round, and none is a "
-            "finding (--seeds 3 or more)."
-        )
+        said.append(ONE_SEED)
     return said
 
 
