@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.reporting.results import Results
 from common.digest import digest
-from common.files import read_json, write_json
+from common.files import placed, read_json, write_json
 
 
 def update(results: Results, force: bool = False) -> bool:
@@ -32,6 +32,8 @@ def update(results: Results, force: bool = False) -> bool:
     files += ladder.write(results) + comparisons.write(results)
     files += page.write(results)  # shows the others
     names = [path.relative_to(results.folder).as_posix() for path in files]
+    for name in set(made["files"] if isinstance(made, dict) else ()) - set(names):
+        (results.folder / placed(name)).unlink(missing_ok=True)  # of earlier results
     write_json(stamp, {"state": state, "files": names})
     return True
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 DPI = 160
+UNDATED = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Formats of a plot, and what keeps each from holding the time it was made."""
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -26,6 +28,10 @@ STYLE = {
     "legend.frameon": False,
     # Names of backbones are text: a dollar sign in one starts no formula.
     "text.parse_math": False,
+    # in vector formats text stays text, and ids are not drawn by lot
+    "svg.fonttype": "none",
+    "svg.hashsalt": "catlip",
+    "pdf.fonttype": 42,
 }
 
 
@@ -55,8 +61,22 @@ def new_canvases(
     return canvas, list(panels[:count])
 
 
-def save(canvas: Canvas, path: Path) -> Path:
-    """Write the figure in the format that the path's suffix names."""
-    with replacing(path) as temporary:
-        canvas.savefig(temporary, dpi=DPI)
-    return path
+def save(canvas: Canvas, path: Path) -> list[Path]:
+    """Write the figure as PNG, and beside it as SVG and PDF; the same figure gives the same bytes.
+
+    Args:
+        path: of the PNG.
+
+    Returns:
+        The three files.
+    """
+    # the layout is solved once: each format would solve it again, which takes longer than to draw it
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
+    files = []
+    for suffix, undated in UNDATED.items():
+        file = Path(path).with_suffix(suffix)
+        with replacing(file) as temporary:
+            canvas.savefig(temporary, dpi=DPI, metadata=undated)
+        files.append(file)
+    return files

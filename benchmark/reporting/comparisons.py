@@ -118,8 +118,6 @@ def write(results: Results) -> list[Path]:
         contents["verdicts.md"] = markdown(compared, placed)
     for name, text in contents.items():
         write_text(folder / name, text)
-    for name in {VERDICTS, PLACES, "verdicts.md"} - contents.keys():
-        (folder / name).unlink(missing_ok=True)  # of earlier results
     return [folder / name for name in contents]
 
 

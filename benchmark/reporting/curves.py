@@ -44,7 +44,7 @@ def write(results: Results) -> list[Path]:
     with mpl.rc_context(STYLE):
         for task, ways in found.items():
             if canvas := draw(results, task, ways, looks):
-                files.append(save(canvas, results.folder / "plots" / f"curve_{slug(task)}.png"))
+                files += save(canvas, results.folder / "plots" / f"curve_{slug(task)}.png")
     return files
 
 

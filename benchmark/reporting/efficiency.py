@@ -105,7 +105,7 @@ def write(results: Results) -> list[Path]:
     with mpl.rc_context(STYLE):
         for task, lines in found.items():
             canvas = draw(task, lines, lambda name: looks[name].colour)
-            files.append(save(canvas, results.folder / "plots" / f"efficiency_{slug(task)}.png"))
+            files += save(canvas, results.folder / "plots" / f"efficiency_{slug(task)}.png")
     return files
 
 

@@ -33,7 +33,8 @@ def _seed_notes(results: Results) -> list[str]:
         notes.append(
             "Several seeds: figures are means, ± is the standard deviation over seeds of pre-training "
             "and transfer; the intervals are the means of the runs' intervals and say how far the test "
-            "set limits these runs, nothing of other seeds. Differences between backbones are not tested."
+            "set limits these runs, nothing of other seeds; differences between backbones are tested over "
+            "both."
         )
     return notes
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric
-from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
+from benchmark.reporting.canvas import STYLE, new_canvases, save
+from benchmark.reporting.names import metric_title, titles_of
 from benchmark.reporting.results import Results, Score, seeds_text
 from benchmark.reporting.total_cost import total_device_hours
 from common.names import slug
@@ -22,14 +23,6 @@ COLOURS = {None: "#8c8c8c", "clip": "#e08214", "catlip": "#1f4e9c"}
 OTHERS = ("#009e73", "#7b3294", "#a6611a", "#56b4e9")
 MARKERS = {None: "D", "clip": "s", "catlip": "o"}
 OTHER_MARKERS = ("^", "v", "P", "X", "*", "<", ">")
-NAMES = {
-    "top1": "top-1 accuracy",
-    "top5": "top-5 accuracy",
-    "bbox_mAP": "box AP",
-    "segm_mAP": "mask AP",
-    "mIoU_things": "mIoU over things",
-    "mIoU_stuff": "mIoU over stuff",
-}
 COST_AXES = (
     ("samples", "samples, thousands", 1e3),
     ("flops", "FLOPs", 1),
@@ -49,7 +42,7 @@ class Look:
 
 
 def write(results: Results, histories: dict[str, Path]) -> list[Path]:
-    """Draw what the results allow: an overview, per metric a comparison and a cost plot, the losses.
+    """Draw what the results allow: tasks side by side, their further metrics, quality against cost, losses.
 
     Args:
         histories: name of a pre-training -> its history.csv.
@@ -61,33 +54,35 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
 
     folder = results.folder / "plots"
     looks = looks_of(results)
-    found = []
-    for task, metric, key in results.columns():
+    found: dict[str, list[dict[str, Score]]] = {}
+    for task, metric, _ in results.columns():
         scores = {name: results.score(name, task, metric) for name in results.backbones}
         if scores := {name: score for name, score in scores.items() if score.metric}:
-            found.append((task, key, scores))
-    files = []
+            found.setdefault(task, []).append(scores)
+    titles, files = titles_of(results), []
     with mpl.rc_context(STYLE):
-        if len(found) > 1:
-            files.append(save(_overview(found, looks), folder / "overview.png"))
-        for task, key, scores in found:
-            canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(scores))
-            compare(axes, task, scores, looks)
-            files.append(save(canvas, folder / f"{slug(key)}.png"))
-            if canvas := against_cost(results, task, scores, looks):
-                files.append(save(canvas, folder / f"{slug(key)}_against_cost.png"))
+        if found:
+            first = [(titles[task], scores[0]) for task, scores in found.items()]
+            files += save(side_by_side(first, looks), folder / "overview.png")
+        if further := [(titles[task], each) for task, scores in found.items() for each in scores[1:]]:
+            files += save(side_by_side(further, looks), folder / "further_metrics.png")
+        # of one task against every kind of cost; the others are in summary.csv, beside the same costs
+        for task, scores in list(found.items())[:1]:
+            if canvas := against_cost(results, task, scores[0], looks):
+                files += save(canvas, folder / f"{slug(task)}_against_cost.png")
         if canvas := _losses(histories, looks):
-            files.append(save(canvas, folder / "pretraining_loss.png"))
+            files += save(canvas, folder / "pretraining_loss.png")
     return files
 
 
-def _overview(found: list[tuple[str, str, dict[str, Score]]], looks: dict[str, Look]) -> Canvas:
-    """All comparisons on one page, two side by side."""
-    most = max(len(scores) for _, _, scores in found)
-    rows = -(-len(found) // 2)
-    canvas, panels = new_canvases(12.0, rows * (1.5 + 0.5 * most), len(found), columns=2)
-    for axes, (task, _, scores) in zip(panels, found, strict=True):
-        compare(axes, task, scores, looks)
+def side_by_side(found: list[tuple[str, dict[str, Score]]], looks: dict[str, Look]) -> Canvas:
+    """Comparisons on one page, two side by side: titles and scores."""
+    most = max(len(scores) for _, scores in found)
+    columns = min(2, len(found))
+    rows = -(-len(found) // columns)
+    canvas, panels = new_canvases(6.5 * columns, rows * (1.5 + 0.5 * most), len(found), columns)
+    for axes, (title, scores) in zip(panels, found, strict=True):
+        compare(axes, title, scores, looks)
     return canvas
 
 
@@ -151,7 +146,8 @@ def against_cost(
         axes.set_ylabel(axis_label(first))
     names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
     panels[0].legend(handles, names, loc="center left")
-    title = f"{task} against the cost of pre-training\n{_extent(scores)}; bars: 95 % intervals"
+    title = f"{titles_of(results)[task]} against the cost of pre-training"
+    title += f"\n{_extent(scores)}; bars: 95 % intervals"
     canvas.suptitle(title, x=0.01, ha="left", fontsize=11)
     return canvas
 
@@ -238,7 +234,7 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
 
 def axis_label(score: Score) -> str:
     """What an axis of scores is of."""
-    name = NAMES.get(score.name, score.name)
+    name = metric_title(score.name)
     return f"{name}, {score.unit}" if score.unit else name
 
 

@@ -16,7 +16,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # first: tests/ has a folder benchmark, too
+from calibration import differences, worlds
 from calibration import segmentation_worlds as pixels
-from calibration import worlds
 
 from benchmark.metrics import coco_ap
 from benchmark.metrics.multilabel import averages
@@ -192,7 +192,7 @@ def multilabel(images: int, number: int, slow: int, resamples: int = 200) -> Ite
     for family, together in (("Single", 0.0), ("Together", 1.0)):
         for skill in (0.5, 1.5, 3.0):
             draw = partial(_labels_and_scores, together, skill)
-            truths = averages(*draw(300_000, np.random.default_rng([SEED, 1])))
+            truths = averages(*draw(differences.POPULATION, np.random.default_rng([SEED, 1])))
             found: dict[tuple[str, str], list[Interval]] = {}
             for index in range(number):
                 labels, scores = draw(images, np.random.default_rng([SEED, 2, index]))
@@ -213,15 +213,26 @@ def multilabel(images: int, number: int, slow: int, resamples: int = 200) -> Ite
 
 
 def _labels_and_scores(
-    together: float, skill: float, images: int, generator: np.random.Generator
+    together: float,
+    skill: float,
+    images: int,
+    generator: np.random.Generator,
+    model: np.random.Generator | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[N, 24] bool and [N, 24] of one test set."""
+    """[N, 24] bool and [N, 24] of one test set: images by the one generator, scores by the other, if any."""
     fixed = np.random.default_rng([SEED, 24])
     skills, mixing = skill * fixed.uniform(0.5, 1.5, 24), fixed.normal(size=(3, 24)) / np.sqrt(3)
     scene = generator.normal(size=(images, 3)) @ mixing
     labels = generator.normal(size=(images, 24)) + together * scene < np.linspace(-2.2, 0.2, 24)
+    generator = model or generator
     hard = np.exp(0.6 * together * generator.normal(size=(images, 1)))
     return labels, skills * labels + hard * generator.normal(size=(images, 24))
+
+
+def paired(simulation: Iterator[differences.Found]) -> Iterator[Row]:
+    """Lines of two models' differences."""
+    for metric, family, units, truth, found in simulation:
+        yield summary(metric, CHOSEN, family, units, truth, found)
 
 
 def plan(worlds_each: int, quick: bool) -> list[tuple[str, Callable[[], Iterator[Row]]]]:
@@ -231,6 +242,7 @@ def plan(worlds_each: int, quick: bool) -> list[tuple[str, Callable[[], Iterator
     large = 2 if quick else max(10, worlds_each // 40)
     families = (worlds.Scenes, worlds.Curves, worlds.Pools)
     few = 10 if quick else min(number, 500)
+    single = partial(_labels_and_scores, 0.0)
     jobs: list[tuple[str, Callable[[], Iterator[Row]]]] = []
     for classes in (20, 80):
         jobs.append(("accuracy", lambda classes=classes: accuracy(classes, number)))
@@ -245,6 +257,13 @@ def plan(worlds_each: int, quick: bool) -> list[tuple[str, Callable[[], Iterator
                 ("mAP", lambda images=images, f=family: average_precision(images, number, slow, (f,)))
             )
     jobs.append(("mAP", lambda: average_precision(5000, large, 0, families)))
+    for images in (100, 400):
+        jobs += [
+            ("differences", lambda images=images: paired(differences.accuracy(images, number))),
+            ("differences", lambda images=images: paired(differences.segmentation(images, number))),
+            ("differences", lambda images=images: paired(differences.multi_label(images, few, single))),
+            ("differences", lambda images=images: paired(differences.average_precision(images, number))),
+        ]
     return jobs
 
 
@@ -255,13 +274,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--worlds", type=int, default=1000, help="per setting; a 40th of it at 5,000 images")
     parser.add_argument("--quick", action="store_true", help="40 worlds per setting: a few minutes")
     parser.add_argument(
-        "--only", nargs="+", choices=["accuracy", "mAP", "mIoU", "multi-label"], help="these metrics alone"
+        "--only",
+        nargs="+",
+        choices=["accuracy", "mAP", "mIoU", "multi-label", "differences"],
+        help="these metrics alone; --out keeps its lines of the others",
     )
     parser.add_argument("--out", type=Path, help=f"CSV to write (the committed one is {TABLE.name})")
     options = parser.parse_args(arguments)
     if options.worlds < 2:
         parser.error("--worlds must be at least 2")
     rows: list[Row] = []
+    kept = _kept(options.out) if options.only and options.out else []
     print("metric, construction, family, units, worlds, truth: coverage ± s.e. (below, above) width; bias")
     for name, job in plan(options.worlds, options.quick):
         if options.only and name not in options.only:
@@ -277,16 +300,25 @@ def main(arguments: list[str] | None = None) -> None:
                 flush=True,
             )
             if options.out:
-                write(rows, options.out)
+                write(rows, options.out, kept)
         print(f"  {time.perf_counter() - begin:.0f} s", flush=True)
 
 
-def write(rows: list[Row], file: Path) -> None:
-    """The table as CSV."""
+def write(rows: list[Row], file: Path, kept: Sequence[dict[str, str]] = ()) -> None:
+    """The table as CSV; of an earlier one the lines of other metrics are kept."""
+    new = [asdict(row) for row in rows]
+    others = [row for row in kept if row["metric"] not in {row["metric"] for row in new}]
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(asdict(rows[0])), lineterminator="\n")
+        writer = csv.DictWriter(stream, list(new[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        writer.writerows([*others, *new])
+
+
+def _kept(file: Path) -> list[dict[str, str]]:
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ SEGMENTATION = {pixels.Regions: (-1.0, 1.0), pixels.Objects: (-1.0, 1.0)}
 APART = (0.0, 0.5)
 """How much more skilled the first model is."""
 
+POPULATION = 300_000
+"""Images that stand for the population of multi-label worlds."""
+
 Found = tuple[str, str, int, float, list[Interval]]
 """Metric, family, number of units, truth, intervals of all worlds: what a line of the table is made of."""
 
@@ -114,7 +117,7 @@ def multi_label(images: int, number: int, draw: Any) -> Iterator[Found]:
     for skill, apart in ((1.5, 0.0), (1.5, 0.3)):
         generators = partial(np.random.default_rng, [SEED, 1])
         level, better = (
-            100 * float(multilabel.averages(*draw(s, 300_000, generators(), generators()))["mAP"][0])
+            100 * float(multilabel.averages(*draw(s, POPULATION, generators(), generators()))["mAP"][0])
             for s in (skill, skill + apart)
         )
         found = []

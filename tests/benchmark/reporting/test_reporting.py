@@ -132,10 +132,9 @@ def test_a_task_may_show_several_metrics(results_of):
     line = rows(tables.summary_csv(results))[0]
     assert (line["probe_value"], line["probe_segm_mAP_value"]) == ("16.0", "9.0")
     reporting.update(results)
-    plots = {path.name for path in (results.folder / "plots").glob("probe*.png")}
-    assert (results.folder / "plots" / "overview.png").is_file()
-    stems = ("probe", "probe_segm_mAP")
-    assert plots == {f"{stem}{end}.png" for stem in stems for end in ("", "_against_cost")}
+    stems = ("overview", "further_metrics", "probe_against_cost")
+    made = {path.name for path in (results.folder / "plots").iterdir()}
+    assert made == {f"{stem}.{end}" for stem in stems for end in ("png", "svg", "pdf")}
 
 
 def test_the_longer_side_of_a_table_goes_down(results_of):
@@ -219,7 +218,7 @@ def test_seeds_are_averaged_and_their_spread_is_told(results_of):
     results = results_of(record("clip", 60.0), record("clip", 64.0, seed=1), record("catlip", 70.0))
     assert "62.0 ± 2.8 [60.0, 64.0]" in shown(results) and "1 to 2 seeds" in shown(results)
     text = tables.markdown(results)
-    assert "nothing of other seeds" in text and "Differences between backbones are not tested" in text
+    assert "nothing of other seeds" in text and "differences between backbones are tested over" in text
     part = results_of(record("clip", 60.0), failed("clip"))
     assert "(failed in part)" in shown(part)
 
@@ -230,8 +229,7 @@ def test_one_seed_is_marked_as_one_wherever_it_is_shown(results_of):
     assert any("no order of backbones is a finding" in note for note in notes_of(results))
     scores = {name: results.score(name, "probe", "top1") for name in results.backbones}
     looks = plots.looks_of(results)
-    _, axes = plots.new_canvas(4, 3)
-    plots.compare(axes, "probe", scores, looks)
+    axes = plots.side_by_side([("probe", scores)], looks).axes[0]
     assert "1 seed" in axes.get_title("left") + axes.get_title("center")
     assert "1 seed" in plots.against_cost(results, "probe", scores, looks).get_suptitle()
 
@@ -343,12 +341,19 @@ def test_plots_are_made_once_and_again_when_something_changed(results_of, tmp_pa
     history.write_text("step,samples,loss,val_loss\n1,64,3.0,\n2,128,2.0,2.5\ntorn\n3,192,1.5,2.2\n")
     results = results_of(record("random", 10.0), record("clip", 60.0), record("catlip", 66.0))
     assert reporting.update(results)
-    names = {path.name for path in (tmp_path / "toy" / "plots").iterdir()}
-    assert names == {"probe.png", "probe_against_cost.png", "pretraining_loss.png"}
+    folder = tmp_path / "toy" / "plots"
+    stems = {"overview", "probe_against_cost", "pretraining_loss"}
+    assert {path.stem for path in folder.iterdir()} == stems
     assert not reporting.update(results)
-    (tmp_path / "toy" / "plots" / "probe.png").unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "overview.pdf").unlink()
     assert reporting.update(results)
+    # the same results are the same bytes, whatever the format
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    history.unlink()
     assert reporting.update(results_of(record("random", 11.0)))
+    # a plot that is of nothing any more is gone
+    assert {path.stem for path in folder.iterdir()} == stems - {"pretraining_loss"}
     assert reporting.update(results, force=True)
 
 

@@ -37,7 +37,7 @@ def test_the_second_call_prints_the_same_table_without_anything_heavy(harness, c
     assert again.stderr.splitlines() == ["[]"]
     assert len(harness.runs) == 2
     folder = harness.results / "toy"
-    for name in ("tables/summary.md", "tables/summary.csv", "tables/cells.csv", "plots/task.png"):
+    for name in ("tables/summary.md", "tables/summary.csv", "tables/cells.csv", "plots/overview.png"):
         assert (folder / name).is_file()
 
 
