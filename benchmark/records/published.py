@@ -177,6 +177,19 @@ class Reference:
         return self.counterparts.get(below) if below != config else None
 
 
+def panel_parts(panels: list[Panel]) -> dict[str, list[Panel]]:
+    """Panels by name, in their order: most are made of several tasks."""
+    found: dict[str, list[Panel]] = {}
+    for part in panels:
+        found.setdefault(part.panel, []).append(part)
+    return found
+
+
+def panel_keys(part: Panel) -> set[tuple[str, str, frozenset[str]]]:
+    """(config below task_configs, backbone, names of axes) of the cells that are in a panel."""
+    return {(part.config, name, frozenset(part.axes)) for name in part.backbones if part.config}
+
+
 LineT = TypeVar("LineT", bound=_Line)
 
 
