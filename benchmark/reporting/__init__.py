@@ -25,11 +25,11 @@ def update(results: Results, force: bool = False) -> bool:
     fresh = isinstance(made, dict) and made.get("state") == state
     if fresh and not force and all((results.folder / name).is_file() for name in made["files"]):
         return False
-    from benchmark.reporting import curves, efficiency, ladder, plots, published, time_to_quality
+    from benchmark.reporting import curves, efficiency, ladder, panels, plots, published, time_to_quality
 
     files = tables.write(results) + plots.write(results, histories)
     files += time_to_quality.write(results) + curves.write(results) + efficiency.write(results)
-    files += ladder.write(results) + published.write(results)
+    files += ladder.write(results) + published.write(results) + panels.write(results)
     names = [path.relative_to(results.folder).as_posix() for path in files]
     write_json(stamp, {"state": state, "files": names})
     return True
