@@ -164,3 +164,16 @@ RELEASED: tuple[Entry, ...] = (
     ),
     Entry("run:FOLDER", "a folder of this suite, from pretrain or convert"),
 )
+
+
+def released(name: str) -> Entry | None:
+    """The released weights that a backbone's name means, as far as it tells: a copy keeps its file's name.
+
+    Args:
+        name: what `backbones.load_backbone` understands.
+    """
+    source, _, rest = name.partition(":")
+    file, mark, options = rest.partition("?")
+    given = f"{source}:{file.rpartition('/')[2]}"
+    meant = (given + mark + options, given)
+    return next((entry for entry in RELEASED if entry.where and entry.name in meant), None)

@@ -17,6 +17,7 @@ from benchmark.cli import (
     label,
     listing,
     match,
+    plan,
     prepare,
     pretrain,
     report,
@@ -36,6 +37,7 @@ from benchmark.cli.options import (
     RetryOption,
     SeedsOption,
     Switches,
+    WeightsOption,
 )
 from benchmark.suites.suite import DEFAULT_SUITE
 from common.errors import JobFailed, UserError, one_line
@@ -62,6 +64,7 @@ def suite(
     seeds: SeedsOption = None,
     pretraining_seeds: PretrainingSeedsOption = None,
     data: DataOption = [],  # noqa: B006 (typer copies it)
+    weights: WeightsOption = None,
     retry_failed: RetryOption = False,
     jobs: JobsOption = None,
     download: DownloadOption = False,
@@ -75,10 +78,12 @@ def suite(
     Example: [bold]python run_suite.py --suite smoke --results /tmp/results[/bold]
     """
     if context.invoked_subcommand is None:
-        whole_suite.command(suite, Path(results), seeds, pretraining_seeds, data, retry_failed, jobs)
+        repeats = (seeds, pretraining_seeds)
+        whole_suite.command(suite, Path(results), *repeats, data, retry_failed, jobs, weights)
 
 
 app.command("run")(run.command)
+app.command("plan")(plan.command)
 app.command("list")(listing.command)
 app.command("pretrain")(pretrain.command)
 app.command("prepare")(prepare.command)

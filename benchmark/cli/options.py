@@ -67,6 +67,15 @@ PretrainingSeedsOption = Annotated[
         show_default="one pre-training for each of --seeds",
     ),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="DIR",
+        help="Folder in which a suite looks for released weights, by their published names.",
+        show_default="weights/ in the results folder",
+    ),
+]
 RetryOption = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
 DownloadOption = Annotated[
     bool,

@@ -17,6 +17,7 @@ def command(
     data: list[str],
     retry_failed: bool,
     jobs: int | None,
+    weights: Path | None = None,
 ) -> None:
     """Run a suite and show its table.
 
@@ -32,12 +33,17 @@ def command(
     from common.configs import parse_data
     from common.interrupt import stoppable
 
-    suite = load_suite(suite_name, results_folder(results), seeds, parse_data(data), pretraining_seeds)
+    suite = load_suite(
+        suite_name, results_folder(results), seeds, parse_data(data), pretraining_seeds, weights
+    )
     remember_repeats(suite)
     with stoppable(), Display() as display:
         records = run_suite(suite, LocalLauncher(jobs or default_slots()), display, retry_failed)
-    found = of_suite(suite, records)
+    found = of_suite(suite, None if suite.partial else records)
     show(found)
-    if found.failed:
+    if left := len(found.all_rows) - len(records):
+        plan = f"python run_suite.py plan --suite {suite_name}"
+        typer.echo(f"{left} cells wait for data or weights: {plan} says for which", err=True)
+    if found.failed > left:
         typer.echo("some cells failed; try them again with --retry-failed", err=True)
         raise typer.Exit(1)

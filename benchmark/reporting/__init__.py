@@ -25,11 +25,22 @@ def update(results: Results, force: bool = False) -> bool:
     fresh = isinstance(made, dict) and made.get("state") == state
     if fresh and not force and all((results.folder / name).is_file() for name in made["files"]):
         return False
-    from benchmark.reporting import comparisons, curves, efficiency, ladder, page, plots, time_to_quality
+    from benchmark.reporting import (
+        comparisons,
+        curves,
+        efficiency,
+        ladder,
+        page,
+        panels,
+        plots,
+        published,
+        time_to_quality,
+    )
 
-    files = tables.write(results) + plots.write(results, histories)
-    files += time_to_quality.write(results) + curves.write(results) + efficiency.write(results)
-    files += ladder.write(results) + comparisons.write(results)
+    parts = (tables, time_to_quality, curves, efficiency, ladder, comparisons, published, panels)
+    files = plots.write(results, histories)
+    for part in parts:
+        files += part.write(results)
     files += page.write(results)  # shows the others
     names = [path.relative_to(results.folder).as_posix() for path in files]
     for name in set(made["files"] if isinstance(made, dict) else ()) - set(names):

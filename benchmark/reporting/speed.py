@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.records.published import Reference
 from benchmark.records.schema import Metric, Record
 from benchmark.records.store import find_records
 from benchmark.reporting.canvas import STYLE, new_canvases, save
 from benchmark.reporting.scaling_plot import write_scaling_plot
 from benchmark.reporting.tables import csv_text, escape, markdown_table, rich_table
-from common import PROJECT
 from common.errors import UserError
 from common.files import write_text
 from common.names import slug
@@ -330,11 +329,10 @@ def _beside_the_paper(table: Table) -> list[str]:
 
 def _published_hours() -> float:
     """GPU-hours of CatLIP in CLIP's, from the table of published figures."""
-    with (PROJECT / "results" / "published" / "published.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if (row["metric"], row["backbone"], row["objective"]) == _PUBLISHED:
-                return float(row["value"])
-    raise LookupError(f"published.csv has no {' '.join(_PUBLISHED)}")
+    for figure in Reference().figures:
+        if (figure.metric, figure.backbone, figure.objective) == _PUBLISHED:
+            return figure.value
+    raise LookupError(f"results/published has no {' '.join(_PUBLISHED)}")
 
 
 def _account(account: dict[str, Any]) -> str:

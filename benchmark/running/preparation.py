@@ -19,10 +19,13 @@ def prepare_suite(suite: Suite, display: Display) -> None:
     """Draw and label whatever a suite needs and does not have yet."""
     for name in suite.prepare:
         draw(suite, name, display)
-    if suite.pretraining:
-        if "pairs" not in suite.data:
-            raise UserError(f"{suite.path}: pre-training needs data = dict(pairs=...), or --data pairs=PATH")
-        label_pairs(suite.data["pairs"], suite.vocabulary, display)
+    for name in dict.fromkeys(entry.data for entry in suite.pretraining):
+        if name not in suite.data:
+            raise UserError(
+                f"{suite.path}: pre-training needs data = dict({name}=...), or --data {name}=PATH"
+            )
+        if suite.data[name].exists() or not suite.partial:
+            label_pairs(suite.data[name], suite.vocabulary, display)
 
 
 def draw(suite: Suite, name: str, display: Display) -> Path:

@@ -21,9 +21,13 @@ from benchmark.speed.geometry import Geometry
 from benchmark.speed.paper import paper_accounts
 from common.errors import UserError
 from common.progress import Report, silent
+from pretraining.recipe import Recipe
 
 GLOBAL_BATCH = 65_536
 """Images per step over all devices (arXiv 2404.15653, section 4), where memory has room for them."""
+
+ALONE = 64
+"""Images per step of a device of which nobody says how many there are."""
 
 
 def forecast(
@@ -89,6 +93,34 @@ def forecast(
         "scaling": rows,
         "paper": accounts,
     }
+
+
+def per_sample(recipe: Recipe, classes: int | None, device: Device) -> tuple[float, float]:
+    """FLOPs, and device-seconds of one device alone, that a sample of a pre-training takes.
+
+    Steps of up to `ALONE` images are predicted: what a larger share of the batch saves is left out, and so is
+    communication.
+
+    Args:
+        recipe: of the pre-training.
+        classes: that it learns; None where its objective reads no labels.
+        device: that it would run on.
+
+    Raises:
+        UserError: the objective is unknown.
+    """
+    name, batch = recipe.objective["type"], min(ALONE, recipe.batch_size)
+    options = {key: value for key, value in recipe.objective.items() if key != "type"}
+    geometry = Geometry(
+        architecture=recipe.architecture,
+        image_size=recipe.image_size,
+        classes=classes or 1,
+        objectives={name: options},
+        batch_size=batch,
+        samples=recipe.samples,
+    )
+    found = predict(name, geometry, device, batch)
+    return found.flops / batch, found.device_seconds
 
 
 def _trained(name: str, geometry: Geometry, device: Device, devices: int) -> Prediction:

@@ -23,12 +23,13 @@ DEFAULT_SUITE = "demo"
 
 @dataclass(frozen=True)
 class Pretraining:
-    """One pre-training of a suite: the checkpoint folder `out` is made from `config`."""
+    """One pre-training of a suite: the checkpoint folder `out` is made from `config` and the pairs `data`."""
 
     name: str
     config: Path
     overrides: dict[str, Any]
     out: Path
+    data: str = "pairs"
 
     @property
     def backbone(self) -> str:
@@ -65,6 +66,7 @@ class Suite:
         curve: where pre-trainings are looked at on their way, if anywhere.
         baseline: name of the backbone that the others are compared with; None: the one trained as CLIP.
         margins: metric -> difference, in points, below which two backbones count as equally good by it.
+        partial: what lacks its data or weights is left out of a run, which makes what can be made.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Suite:
     curve: Curve | None = None
     baseline: str | None = None
     margins: dict[str, float] = field(default_factory=dict)
+    partial: bool = False
 
     @property
     def folder(self) -> Path:
@@ -147,11 +150,12 @@ def load_suite(
     seeds: int | None = None,
     data: dict[str, Path] | None = None,
     pretraining_seeds: int | None = None,
+    weights: Path | None = None,
 ) -> Suite:
     """Read a suite config: ``task_configs/suites/<name>.py`` or a file.
 
     The config's entries, all but `backbones` and `tasks` optional (``{results}`` stands for the results
-    folder, ``{suite}`` for this suite's folder in it):
+    folder, ``{suite}`` for this suite's folder in it, ``{weights}`` for a folder of released weights):
         backbones: name -> what `backbones.load_backbone` understands.
         tasks: task configs, each a path or ``dict(config=path, set={key: value}, name=..., axes={axis:
             values}, backbones=[names], further=[names])``. A task with axes has a cell for every combination
@@ -164,17 +168,21 @@ def load_suite(
         prepare: name -> ``dict(type="module:function", ...)``: draws data in ``{results}/data/<name>`` when
             called with that folder, the other entries of the dict and a progress callback.
         vocabulary: arguments of `pretraining.labels.vocabulary.Vocabulary.count`.
-        pretraining: name -> pre-training config (a path, or ``dict(config=..., set=...)``); written to
-            ``{suite}/pretrain/<name>``, the backbone ``run:{suite}/pretrain/<name>``.
+        pretraining: name -> pre-training config (a path, or ``dict(config=..., set=..., data=name)``, by
+            default of the data ``pairs``); written to ``{suite}/pretrain/<name>``, the backbone
+            ``run:{suite}/pretrain/<name>``.
         curve: ``dict(samples=[...], tasks=[names])``: pre-trainings keep checkpoints at these sample counts,
             which are taken to these tasks, too: quality against cost (`benchmark.suites.curve`).
         baseline: name of the backbone that the others are compared with; default the one trained as CLIP.
         margins: metric -> the difference that matters, in points (`statistics.noninferiority.MARGIN` where a
             metric is not named). To be fixed before the first result is seen.
+        partial: True for a suite that few will have all data and weights of: a run leaves out what lacks
+            them, and ``plan`` says what that is.
 
     Args:
         results: the results folder.
         seeds, data, pretraining_seeds: replace or extend what the config says.
+        weights: the folder of released weights; default ``{results}/weights``.
 
     Raises:
         UserError: no such suite, a mistake in it, or data that nothing in it reads.
@@ -191,12 +199,15 @@ def load_suite(
         if not config.get(key):
             raise UserError(f"{path}: a suite needs {key} = ...")
     places = {"{results}": str(results), "{suite}": str(results / slug(path.stem))}
+    places["{weights}"] = str(Path(weights or results / "weights").absolute())
+    _check_weights(path, config, weights)
     pretraining = []
     for entry, value in config.get("pretraining", {}).items():
-        given = _entry(path, value, {"config", "set"})
+        given = _entry(path, value, {"config", "set", "data"})
         out = results / slug(path.stem) / "pretrain" / slug(entry)
         config_path = find_config(given["config"], path.parent)
-        pretraining.append(Pretraining(entry, config_path, dict(given.get("set", {})), out))
+        made = Pretraining(entry, config_path, dict(given.get("set", {})), out, given.get("data", "pairs"))
+        pretraining.append(made)
     tasks = [task for value in config["tasks"] for task in _suite_tasks(path, value)]
     curve = read_curve(path, config.get("curve"), {task.name for task in tasks})
     if curve:
@@ -216,9 +227,10 @@ def load_suite(
         curve=curve,
         baseline=config.get("baseline"),
         margins=config.get("margins", {}),
+        partial=config.get("partial", False),
     )
     read = {name for task in suite.tasks for name in (task.data_name, *task.further)}
-    read |= {"pairs"} if pretraining else set()
+    read |= {entry.data for entry in pretraining}
     check_data_names(data or {}, read, f"suite {suite.name}")
     suite.data.update(data or {})
     _check(suite)
@@ -249,7 +261,7 @@ _REPEATS = "repeats.json"
 _SUITE_KEYS = frozenset(
     {
         *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),
-        *("pretraining", "curve", "baseline", "margins"),
+        *("pretraining", "curve", "baseline", "margins", "partial"),
     }
 )
 
@@ -317,6 +329,16 @@ def _placed(value: Any, places: dict[str, str]) -> str:
     return text
 
 
+def _check_weights(path: Path, config: dict[str, Any], weights: Path | None) -> None:
+    """Refuse a folder of weights that nothing is looked for in, or that is not there."""
+    if weights is None:
+        return
+    if not any("{weights}" in str(backbone) for backbone in config["backbones"].values()):
+        raise UserError(f"--weights {weights}: {path.stem} has no backbone from a folder of released weights")
+    if not Path(weights).is_dir():
+        raise UserError(f"--weights {weights}: there is no such folder")
+
+
 def _folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -341,7 +363,8 @@ def _check(suite: Suite) -> None:
     made = {entry.backbone for entry in suite.pretraining}
     for backbone in suite.backbones.values():
         if backbone not in made and not backbone.startswith("run:"):
-            catalog.backbone_digest(backbone)
+            check = catalog.describe if suite.partial else catalog.backbone_digest
+            check(backbone)
     names = [task.label for task in suite.tasks]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two tasks are called {repeated.pop()}: give one a name=...")

@@ -104,7 +104,8 @@ class TextTokens(Reading):
 class SynsetLabels(Reading):
     """Mined labels, from the sidecar beside each shard: the fields ``label_rows`` and ``label_classes``.
 
-    Classes are the ranks of synsets in ``vocabulary.csv``; synsets outside of it are no labels.
+    Classes are the ranks of synsets in ``vocabulary.csv``; synsets outside of it are no labels. The option
+    ``min_count`` leaves out its rarer ones, so that one labelling serves several vocabularies.
     """
 
     files = ("vocabulary.csv",)
@@ -125,7 +126,8 @@ class SynsetLabels(Reading):
         mined = [facts[shard] for shard in train]
         seconds = [fact.get("seconds") for fact in mined]
         self.labelling_seconds = None if None in seconds else sum(seconds)
-        self.vocabulary = Vocabulary.load(Path(labels or pairs) / "vocabulary.csv")
+        counted = Vocabulary.load(Path(labels or pairs) / "vocabulary.csv")
+        self.vocabulary = counted.cut(options.get("min_count", 1))
         self.found = {
             "class_counts": list(self.vocabulary.counts),
             "num_captions": sum(fact["count"] for fact in mined),

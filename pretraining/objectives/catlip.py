@@ -29,6 +29,7 @@ class CatLIP(Objective):
         initial_bias: where the classifier's bias starts. ``zero`` is CoreNet's; with ``log_odds``, of each
             class's frequency, training does not begin by unlearning 50 % for every class; ``mean_log_odds``
             is the log-odds of the mean frequency, the same for all classes.
+        min_count: read by `SynsetLabels`: classes in fewer captions were left out (the paper's V_tau + 1).
 
     Raises:
         ValueError: another initial bias.
@@ -38,7 +39,12 @@ class CatLIP(Objective):
     reads = SynsetLabels
 
     def __init__(
-        self, width: int, class_counts: list[int], num_captions: int, initial_bias: InitialBias = "log_odds"
+        self,
+        width: int,
+        class_counts: list[int],
+        num_captions: int,
+        initial_bias: InitialBias = "log_odds",
+        min_count: int = 1,
     ) -> None:
         super().__init__()
         if initial_bias not in get_args(InitialBias):

@@ -5,7 +5,7 @@ Protocol: frozen class token at the backbone's own image size; a linear classifi
 256 (arXiv 2404.15653 and its released code); top-1 and top-5 reported once on val/ with Wilson's 95 %
 interval over images. So small a rate leaves a probe unfinished; imagenet1k_linear_probe.py solves it.
 ``--axis init=transfer`` starts from the rows of the pre-trained classifier (section 4.2), ``--axis
-fraction=0.05`` trains on 5 % of each class: the paper's figures 5 and 7.
+fraction=0.05`` trains on 5 % of each class: the paper's figure 5a.
 
 Different from the paper: features are those of the centre crop, taken once; the released code trains on
 random resized crops and flips.

@@ -92,3 +92,11 @@ def test_labels_may_be_in_a_folder_of_their_own(pairs, tmp_path):
     assert any(apart.read(sample, "") for sample in samples)
     recipe = load_recipe(CONFIGS / "pretraining" / "demo_catlip.py")
     assert fingerprint(recipe, pairs, labels) != fingerprint(recipe, pairs)
+
+
+def test_a_recipe_may_leave_out_what_is_rare_for_it(pairs):
+    everything = SynsetLabels(pairs, {}).vocabulary
+    least = everything.counts[len(everything) // 2] + 1
+    common = SynsetLabels(pairs, {"min_count": least})
+    assert common.vocabulary == everything.cut(least) and len(common.vocabulary) < len(everything)
+    assert common.found["class_counts"] == [count for count in everything.counts if count >= least]
