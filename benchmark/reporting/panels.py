@@ -78,7 +78,7 @@ def write(results: Results) -> list[Path]:
             canvas = (curves if by_share else points)(results, content, looks)
             heading = f"{content.name}: {content.title}\n{content.said}"
             canvas.suptitle(heading, x=0.01, ha="left", fontsize=10)
-            files.append(save(canvas, results.folder / "plots" / f"paper_{slug(content.name)}.png"))
+            files += save(canvas, results.folder / "plots" / f"paper_{slug(content.name)}.png")
     return files
 
 
