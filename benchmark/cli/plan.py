@@ -54,6 +54,7 @@ def command(
 
     from rich.console import Console
 
+    from benchmark.running import sensitivity
     from benchmark.running.plan import plan_of
     from benchmark.speed.devices import named_device
     from benchmark.suites.suite import as_last_run, load_suite
@@ -66,7 +67,7 @@ def command(
     if seeds is pretraining_seeds is None:
         loaded = as_last_run(loaded)
     with Console(stderr=True).status("counting what is left"):
-        plan = plan_of(loaded, device)
+        plan = plan_of(loaded, device, lambda task: sensitivity.sentence(task, loaded.data_of(task)))
     if as_json:
         typer.echo(json.dumps(asdict(plan), indent=2))
     else:

@@ -91,9 +91,14 @@ def image_suffix(folder: Path) -> str:
     return found[0]
 
 
+def image_names(folder: Path) -> list[str]:
+    """Names of a split's images, without suffix, in order."""
+    return sorted(file.stem for file in folder.iterdir() if file.suffix.lower() in IMAGE_TYPES)
+
+
 def some_images(folder: Path, count: int) -> list[str]:
     """Names, without suffix, of so many images of a split, evenly spaced in the order of their names."""
-    names = sorted(file.stem for file in folder.iterdir() if file.suffix.lower() in IMAGE_TYPES)
+    names = image_names(folder)
     count = min(count, len(names))
     return [names[index * len(names) // count] for index in range(count)]
 

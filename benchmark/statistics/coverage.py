@@ -32,7 +32,7 @@ def coverage(metric: str, units: int, value: float) -> float | None:
         four times as large or as small.
     """
     nearest: dict[str, tuple[float, float]] = {}
-    for family, its_units, its_value, reached in _table().get(metric, []):
+    for family, its_units, its_value, reached, _ in _table().get(metric, []):
         octaves = abs(math.log2(units / its_units))
         if octaves > 2:
             continue
@@ -41,12 +41,17 @@ def coverage(metric: str, units: int, value: float) -> float | None:
     return round(sum(reached for _, reached in nearest.values()) / len(nearest), 1) if nearest else None
 
 
+def simulated_widths(metric: str) -> list[tuple[int, float]]:
+    """Number of units and mean width of the intervals, in percent, of every simulated world of a metric."""
+    return [(units, width) for _, units, _, _, width in _table().get(metric, [])]
+
+
 @cache
-def _table() -> dict[str, list[tuple[str, int, float, float]]]:
-    found: dict[str, list[tuple[str, int, float, float]]] = {}
+def _table() -> dict[str, list[tuple[str, int, float, float, float]]]:
+    found: dict[str, list[tuple[str, int, float, float, float]]] = {}
     with TABLE.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["construction"] == CHOSEN and int(row["worlds"]) >= ENOUGH:
-                entry = (row["family"], int(row["units"]), float(row["truth"]), float(row["coverage"]))
-                found.setdefault(row["metric"], []).append(entry)
+                numbers = (float(row[key]) for key in ("truth", "coverage", "width"))
+                found.setdefault(row["metric"], []).append((row["family"], int(row["units"]), *numbers))
     return found
