@@ -68,6 +68,12 @@ def placed(path: str | Path) -> Path:
     return inside if not given.is_absolute() and not given.exists() and inside.exists() else given
 
 
+def within(root: Path, name: str | Path) -> Path | None:
+    """A file that a record or an annotation names below a folder; None where it would lie outside of it."""
+    path = (Path(root) / name).resolve()
+    return path if path.is_relative_to(Path(root).resolve()) else None
+
+
 def tail(path: Path, lines: int = 20, start: int = 0) -> list[str]:
     """The last lines of a log that are not blank, of what follows byte `start`."""
     with Path(path).open("rb") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.reporting.results import Results
 from common.digest import digest
-from common.files import placed, read_json, write_json
+from common.files import read_json, within, write_json
 
 
 def update(results: Results, force: bool = False) -> bool:
@@ -29,7 +29,9 @@ def update(results: Results, force: bool = False) -> bool:
         comparisons,
         curves,
         efficiency,
+        labels,
         ladder,
+        latex,
         page,
         panels,
         plots,
@@ -37,14 +39,26 @@ def update(results: Results, force: bool = False) -> bool:
         time_to_quality,
     )
 
-    parts = (tables, time_to_quality, curves, efficiency, ladder, comparisons, published, panels)
+    parts = (
+        tables,
+        latex,
+        time_to_quality,
+        curves,
+        efficiency,
+        ladder,
+        comparisons,
+        published,
+        panels,
+        labels,
+    )
     files = plots.write(results, histories)
     for part in parts:
         files += part.write(results)
     files += page.write(results)  # shows the others
     names = [path.relative_to(results.folder).as_posix() for path in files]
     for name in set(made["files"] if isinstance(made, dict) else ()) - set(names):
-        (results.folder / placed(name)).unlink(missing_ok=True)  # of earlier results
+        if old := within(results.folder, name):
+            old.unlink(missing_ok=True)  # of earlier results
     write_json(stamp, {"state": state, "files": names})
     return True
 

@@ -182,7 +182,7 @@ def markdown(compared: list[Comparison], placed: list[Place]) -> str:
             f"{entry.difference:+.1f} [{entry.low:+.1f}, {entry.high:+.1f}]",
             f"{entry.margin:g}",
             entry.verdict,
-            f"{entry.p_different:.2g}",
+            "< 0.0001" if entry.p_different < 1e-4 else f"{entry.p_different:.2g}",
             f"images {entry.error_images:.2f}"
             + (f", seeds {entry.error_seeds:.2f}" if entry.error_seeds is not None else ""),
             _times(entry.cheaper_flops) if entry.cheaper_flops else "–",

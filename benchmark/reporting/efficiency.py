@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric, Record
 from benchmark.reporting.canvas import STYLE, new_canvas, save
+from benchmark.reporting.names import metric_title, task_title
 from benchmark.reporting.results import SHARE, Results, Row
 from benchmark.reporting.tables import csv_text, markdown_table, rich_table
 from common.configs import value_text
@@ -223,11 +224,13 @@ def draw(task: str, lines: list[Line], colour: Callable[[str], str]) -> Canvas:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("training images used, % of each class")
-    axes.set_ylabel(lines[0].metric + (", %" if lines[0].sample.unit == "percent" else ""))
+    axes.set_ylabel(metric_title(lines[0].metric) + (", %" if lines[0].sample.unit == "percent" else ""))
     axes.set_ylim(bottom=0)
     axes.legend()
     runs = (
         "bands: from the worst run to the best" if several else "one run each: no order of lines is a finding"
     )
-    canvas.suptitle(f"{task} by share of the training data\n{runs}", x=0.01, ha="left", fontsize=11)
+    canvas.suptitle(
+        f"{task_title(task, task)} by share of the training data\n{runs}", x=0.01, ha="left", fontsize=11
+    )
     return canvas

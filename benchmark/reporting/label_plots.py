@@ -33,12 +33,17 @@ def write_corpus_plots(counted: Vocabulary, histogram: list[int] | None, folder:
     Returns:
         The plots and their csv files.
     """
-    files = _write(frequencies(counted), _frequency_plot, folder / "synset_frequency.png")
+    files = write_frequency_plot(counted, folder)
     files += _write(sizes(counted), _size_plot, folder / "vocabulary_size.png")
     if histogram:
         lines = [{"labels": labels, "captions": captions} for labels, captions in enumerate(histogram)]
         files += _write(lines, _histogram_plot, folder / "labels_per_caption.png")
     return files
+
+
+def write_frequency_plot(counted: Vocabulary, folder: Path) -> list[Path]:
+    """Synset frequencies alone, of a vocabulary with or without a threshold."""
+    return _write(frequencies(counted), _frequency_plot, folder / "synset_frequency.png")
 
 
 def write_coverage_plot(targets: dict[str, list[Match]], folder: Path) -> list[Path]:

@@ -85,7 +85,7 @@ def metric_title(metric: str) -> str:
 
 def unit_text(unit: str, metric: str) -> str:
     """The unit to print once, beside the metric's name; empty where the name says it."""
-    return {"percent": "%"}.get(unit, "" if unit in metric else unit)
+    return {"percent": "%", "squared distance": ""}.get(unit, "" if unit in metric else unit)
 
 
 def column_title(task: str, metric: str, unit: str) -> str:

@@ -75,7 +75,7 @@ class Score:
 
     Attributes:
         metric: means over the seeds that are done; None when none is.
-        status: done, or what the worst of its cells is.
+        status: done, or what the worst of its cells is; ``–`` of a backbone that the task is not for.
         values: of each repetition that is done.
         spread: standard deviations over these.
         chosen: what was chosen on validation data, of the first seed.
@@ -182,7 +182,7 @@ class Results:
         rows = [row for row in self.rows if row.name == name and row.task == task]
         done = [row.record for row in rows if row.status == "done"]
         order = ("failed", "outdated", "missing", "done")
-        status = min((row.status for row in rows), key=order.index, default="missing")
+        status = min((row.status for row in rows), key=order.index, default="–")
         error = next((row.record.error for row in rows if row.record and row.status == "failed"), None)
         if not done:
             return Score(status, error=error)

@@ -30,7 +30,8 @@ def render(results: Results) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from benchmark.reporting.page.sections import head_of, sections_of
+    from benchmark.reporting.page.head import head_of
+    from benchmark.reporting.page.sections import sections_of
 
     environment = Environment(
         loader=FileSystemLoader(_PARTS),

@@ -116,6 +116,40 @@ class Verdicts:
     entries: Sequence[tuple[str, str, str]]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A small picture, inlined: data URI, what it shows in words, size in pixels."""
+
+    source: str
+    alt: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, content: bytes, media_type: str, alt: str, width: int, height: int) -> Picture:
+        """A picture of encoded bytes."""
+        return cls(data_uri(content, media_type), alt, width, height)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures side by side, a row for each image.
+
+    Attributes:
+        title: of the gallery.
+        explanation: which images these are.
+        columns: what stands in which.
+        rows: pictures, or words about them.
+        notes: below.
+    """
+
+    title: str
+    explanation: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Picture | str]]
+    notes: Sequence[str] = ()
+
+
 @dataclass
 class Section:
     """A part of the page with a heading.
@@ -129,7 +163,7 @@ class Section:
 
     anchor: str
     title: str
-    blocks: list[Grid | Figure | Words | Detail | Verdicts] = field(default_factory=list)
+    blocks: list[Grid | Figure | Words | Detail | Verdicts | Pictures] = field(default_factory=list)
     lead: str = ""
 
 

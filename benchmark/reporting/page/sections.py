@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from benchmark.records.schema import Metric
-from benchmark.reporting import comparisons, efficiency, ladder, time_to_quality
+from benchmark.reporting import comparisons, efficiency, labels, ladder, published, time_to_quality
 from benchmark.reporting.comparisons import Comparison, Place
 from benchmark.reporting.names import column_title, figure_text, metric_title, titles_of, unit_text
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.page.blocks import Figure, Grid, Item, Section, Verdicts, Words
+from benchmark.reporting.page.galleries import galleries
 from benchmark.reporting.page.provenance import anchor_of, cells_of, pretrainings_of
-from benchmark.reporting.results import Results, Score, seeds_text
+from benchmark.reporting.results import Results, Score
 from benchmark.reporting.tables import score_text
 from common.names import slug
 
@@ -28,45 +28,6 @@ COSTS = {"samples": ("samples", ",.0f"), "FLOPs": ("flops", ".2e"), "CPU seconds
 
 QUALITY = ("ece", "nll", "brier")
 """Of calibration, the smaller the better."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """The top of the page."""
-
-    title: str
-    kicker: str
-    lead: str
-    facts: list[tuple[str, str]]
-    footer: str
-
-
-def head_of(results: Results) -> Head:
-    """Title, what was compared, and where and when it was measured."""
-    done = [row.record for row in results.all_rows if row.status == "done"]
-    machines = sorted({r.environment.device or r.environment.cpu for r in done if r.environment})
-    commits = sorted({(r.environment.commit or "unknown")[:12] for r in done if r.environment})
-    scores = [results.score(name, task) for name in results.backbones for task in results.tasks]
-    scores = [score for score in scores if score.seeds]
-    facts = [
-        ("Backbones", ", ".join(results.backbones)),
-        ("Tasks", str(len(results.tasks))),
-        ("Cells", f"{len(done)} of {len(results.all_rows)} done"),
-    ]
-    facts += [("Repetitions", seeds_text(scores))] if scores else []
-    facts += [("Hardware", "; ".join(machines))] if machines else []
-    facts += [("Measured", _days(done))] if done else []
-    facts += [("Code", ", ".join(commits))] if commits else []
-    return Head(
-        title=f"Is the cheaply pre-trained backbone as good? Suite {results.suite}",
-        kicker="CatLIP transfer suite",
-        lead=(
-            "Backbones that were pre-trained in different ways, taken to the same tasks on the same images. "
-            "Every figure comes from a record on disk and leads to its command, seed, versions and hardware."
-        ),
-        facts=facts,
-        footer="Made by python run_suite.py report, from the records beside this page.",
-    )
 
 
 def sections_of(results: Results) -> list[Section]:
@@ -86,9 +47,8 @@ def verdicts(results: Results) -> Section | None:
     blocks: list = [Verdicts(entries)] if entries else []
     if any(entry.repetitions == 1 for entry in found):
         blocks.append(Words([comparisons.ONE_SEED], strong=True))
-    said = time_to_quality.sentences(results)
-    if said:
-        blocks.append(Words(said, listed=True))
+    if said := time_to_quality.sentences(results):
+        blocks.append(Words(_readable(said, titles), listed=True))
     if found:
         blocks.append(Words([comparisons.NOTE, JOINT]))
         blocks.append(_verdict_table(found, titles))
@@ -182,6 +142,7 @@ def less_data(results: Results) -> Section | None:
         figure = Figure.of_file(
             results.folder / "plots" / f"efficiency_{slug(task)}.png",
             f"{task}: figure of each backbone against the share of the training data.",
+            wide=False,
         )
         title = task.replace("_", " ").capitalize()
         blocks += [*filter(None, [figure]), Grid.of_text(title, header, rows)]
@@ -226,6 +187,52 @@ def robustness(results: Results) -> Section | None:
     return Section("robustness", "Robustness and calibration", blocks)
 
 
+def pictures(results: Results) -> Section | None:
+    """What backbones find on the same images."""
+    lead = "The first repetition of each backbone, on the same test images."
+    return Section("pictures", "Side by side", galleries(results), lead)
+
+
+def published_figures(results: Results) -> Section | None:
+    """What was measured beside what was published, and the paper's panels."""
+    blocks: list = []
+    lines = [line for line in published.beside(results) if line.relation == "reproduces"]
+    if lines:
+        header, rows = published.layout(lines)
+        blocks.append(Grid.of_text("Measured and published", header, rows, 3))
+    if said := published.sentences(results):
+        blocks.append(Words(_readable(said, titles_of(results)), listed=True))
+    for path in sorted((results.folder / "plots").glob("paper_*.svg")):
+        name = path.stem.removeprefix("paper_")
+        figure = Figure.of_file(path, f"The paper's {name}, from the cells that are done, beside its values.")
+        blocks += [figure] if figure else []
+    return Section("published", "Beside the paper", blocks)
+
+
+def mined_labels(results: Results) -> Section | None:
+    """The labels that were learnt, and how many of the tasks' classes are among them."""
+    figure = Figure.of_file(
+        results.folder / "plots" / "synset_frequency.png",
+        "How often each label was seen in pre-training, by rank.",
+        wide=False,
+    )
+    blocks: list = [figure] if figure else []
+    if covered := labels.coverage(results):
+        kinds = list(dict.fromkeys(kind for entry in covered for kind in entry.counts))
+        rows = [
+            [
+                entry.data,
+                entry.backbone,
+                f"{entry.alpha:g}",
+                *(str(entry.counts.get(kind, 0)) for kind in kinds),
+            ]
+            for entry in covered
+        ]
+        header = ["data", "backbone", "similarity of at least", *kinds]
+        blocks.append(Grid.of_text("Classes of the tasks among the labels", header, rows, 2))
+    return Section("labels", "Labels", blocks)
+
+
 def training(results: Results) -> Section | None:
     """Losses of pre-training, and what each cost."""
     figure = Figure.of_file(
@@ -252,7 +259,8 @@ def unfinished(results: Results) -> Section | None:
 
 def notes(results: Results) -> Section | None:
     """What the figures mean and cannot tell."""
-    return Section("notes", "What these figures mean", [Words(notes_of(results), listed=True)])
+    said = _readable(notes_of(results), titles_of(results))
+    return Section("notes", "What these figures mean", [Words(said, listed=True)])
 
 
 def provenance(results: Results) -> Section | None:
@@ -268,6 +276,9 @@ PARTS: tuple[Callable[[Results], Section | None], ...] = (
     less_data,
     methods,
     robustness,
+    pictures,
+    published_figures,
+    mined_labels,
     training,
     unfinished,
     notes,
@@ -291,7 +302,7 @@ def _verdict_table(found: list[Comparison], titles: dict[str, str]) -> Grid:
             Item(f"{entry.low:+.1f} to {entry.high:+.1f}", sort=entry.low),
             Item(f"{entry.low_joint:+.1f} to {entry.high_joint:+.1f}", sort=entry.low_joint),
             Item(f"{entry.margin:g}"),
-            Item(f"{entry.p_different:.2g}", sort=entry.p_different),
+            Item(_p_text(entry.p_different), sort=entry.p_different),
             Item(f"{entry.error_images:.2f}"),
             Item("–" if entry.error_seeds is None else f"{entry.error_seeds:.2f}"),
             Item("–" if entry.cheaper_flops is None else f"{entry.cheaper_flops:.2f}"),
@@ -355,6 +366,19 @@ def _metric_rows(
     return rows
 
 
+def _readable(said: Iterable[str], titles: dict[str, str]) -> list[str]:
+    """Sentences that begin with a task's name, with its title instead."""
+    found = []
+    for text in said:
+        name = next((task for task in titles if text.startswith((f"{task}:", f"{task},"))), None)
+        found.append(titles[name] + text[len(name) :] if name else text)
+    return found
+
+
+def _p_text(p_value: float) -> str:
+    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
 def _number(value: float) -> Item:
     return Item(figure_text(value), sort=value)
 
@@ -365,8 +389,3 @@ def _ratio(line: dict, key: str) -> Item:
         return Item(value)
     low, high = line[f"{key}_low"], line[f"{key}_high"]
     return Item(f"{value:.2f}", "" if low is None else f"[{low:.2f}, {high:.2f}]", sort=value)
-
-
-def _days(records: list) -> str:
-    days = sorted({record.finished[:10] for record in records})
-    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
