@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.metrics import paired
+from benchmark.records.schema import Metric
 from benchmark.reporting.results import Results, Row, seeds_words
 from benchmark.reporting.tables import csv_text, markdown_table
 from common.files import write_text
@@ -43,6 +44,7 @@ class Comparison:
             several), freed of the figures' biases.
         low_joint, high_joint: its 97.5 % interval: with that of a cost that is as sure, one region of 95 %.
         error_images, error_seeds: standard errors by the test images, and by seeds; None: one repetition.
+        coverage: share of simulated pairs of models, in percent, whose interval held the truth; None: unknown.
         repetitions, pretrainings: how often both were transferred, and how often pre-trained.
         p_different, p_not_worse, p_not_better: see `statistics.noninferiority.Claims`; Holm's over tasks.
         cheaper_flops, cheaper_samples: the baseline's pre-training cost over the backbone's; None: unknown.
@@ -59,6 +61,7 @@ class Comparison:
     high_joint: float
     error_images: float
     error_seeds: float | None
+    coverage: float | None
     repetitions: int
     pretrainings: int
     margin: float
@@ -157,9 +160,20 @@ def sentences(results: Results) -> list[str]:
     """The verdicts on pre-trained backbones, for the terminal; what one seed cannot tell is said once."""
     found = [entry for entry in comparisons(results) if results.card(entry.backbone).source != "random"]
     said = [sentence(entry) for entry in found]
+    if reached := [entry.coverage for entry in found if entry.coverage is not None]:
+        said.append(covered(reached))
     if any(entry.repetitions == 1 for entry in found):
         said.append(ONE_SEED)
     return said
+
+
+def covered(reached: list[float]) -> str:
+    """How often such intervals held the truth, in words."""
+    extent = " to ".join(dict.fromkeys(f"{share:.0f}" for share in (min(reached), max(reached))))
+    return (
+        "Intervals of differences are for endless test images of the kind; in simulated worlds such intervals "
+        f"held the truth in {extent} %."
+    )
 
 
 def markdown(compared: list[Comparison], placed: list[Place]) -> str:
@@ -280,6 +294,7 @@ def _comparison(
         high_joint=high_joint,
         error_images=found.by_images,
         error_seeds=found.by_seeds,
+        coverage=_coverage(results.score(backbone, task, metric).metric, metric, found.both.value),
         repetitions=found.repetitions,
         pretrainings=found.pretrainings,
         margin=results.margin(metric),
@@ -290,6 +305,21 @@ def _comparison(
         cheaper_flops=cheaper["flops"],
         cheaper_samples=cheaper["samples"],
     )
+
+
+def _coverage(of: Metric, metric: str, difference: float) -> float | None:
+    """How often intervals of such differences held the truth in simulated worlds."""
+    from benchmark.statistics.coverage import coverage
+
+    if metric in ("bbox_mAP", "segm_mAP"):
+        kind = "mAP"
+    elif metric.startswith("mIoU"):
+        kind = "mIoU"
+    elif "half-samples" in (of.method or ""):
+        kind = "multi-label mAP"
+    else:
+        kind = "accuracy over classes" if of.truth == "population of classes" else "accuracy over images"
+    return coverage(f"difference of {kind}", of.n, abs(difference)) if of.n else None
 
 
 def _places(results: Results, pairs: dict) -> list[Place]:

@@ -50,7 +50,9 @@ def verdicts(results: Results) -> Section | None:
     if said := time_to_quality.sentences(results):
         blocks.append(Words(_readable(said, titles), listed=True))
     if found:
-        blocks.append(Words([comparisons.NOTE, JOINT]))
+        reached = [entry.coverage for entry in found if entry.coverage is not None]
+        said = [comparisons.covered(reached)] if reached else []
+        blocks.append(Words([comparisons.NOTE, *said, JOINT]))
         blocks.append(_verdict_table(found, titles))
     return Section("verdict", "Verdict", blocks, lead)
 
