@@ -44,7 +44,7 @@ class Comparison:
             several), freed of the figures' biases.
         low_joint, high_joint: its 97.5 % interval: with that of a cost that is as sure, one region of 95 %.
         error_images, error_seeds: standard errors by the test images, and by seeds; None: one repetition.
-        coverage: share of simulated pairs of models, in percent, whose interval held the truth; None: unknown.
+        coverage: share of simulated pairs of models, in percent, whose interval held the truth, if known.
         repetitions, pretrainings: how often both were transferred, and how often pre-trained.
         p_different, p_not_worse, p_not_better: see `statistics.noninferiority.Claims`; Holm's over tasks.
         cheaper_flops, cheaper_samples: the baseline's pre-training cost over the backbone's; None: unknown.
@@ -171,8 +171,8 @@ def covered(reached: list[float]) -> str:
     """How often such intervals held the truth, in words."""
     extent = " to ".join(dict.fromkeys(f"{share:.0f}" for share in (min(reached), max(reached))))
     return (
-        "Intervals of differences are for endless test images of the kind; in simulated worlds such intervals "
-        f"held the truth in {extent} %."
+        "Intervals of differences are for endless test images of the kind; in simulated worlds such "
+        f"intervals held the truth in {extent} %."
     )
 
 
