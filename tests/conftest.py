@@ -1,6 +1,7 @@
 """Small data that several tests draw."""
 
 import io
+import os
 import signal
 import tarfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 # A shell ignores Ctrl-C for what it runs in the background, and every process we start would inherit that:
 # the tests that stop one with SIGINT would then fail for no fault of the suite.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

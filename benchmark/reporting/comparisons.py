@@ -140,12 +140,13 @@ def sentence(found: Comparison, task: str | None = None, metric: str | None = No
     Args:
         task, metric: what they are called; default their names.
     """
+    margin = f"{found.margin:g} point{'' if found.margin == 1 else 's'}"
     what = {
         "better": f"is better than {found.baseline}",
-        "equal within δ": f"is as good as {found.baseline} within {found.margin:g} points",
-        "not worse": f"is not worse than {found.baseline} by more than {found.margin:g} points",
+        "equal within δ": f"is as good as {found.baseline} within {margin}",
+        "not worse": f"is not worse than {found.baseline} by more than {margin}",
         "worse": f"is worse than {found.baseline}",
-        "undecided": f"cannot be told from {found.baseline} to within {found.margin:g} points",
+        "undecided": f"cannot be told from {found.baseline} to within {margin}",
     }[found.verdict]
     text = (
         f"{task or found.task}: {found.backbone} {what} "

@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from benchmark.data.ade20k import class_names
 from benchmark.data.images import read_image
 from benchmark.reporting.names import titles_of
-from benchmark.reporting.page.blocks import Picture, Pictures
+from benchmark.reporting.page.blocks import Picture, Pictures, Words
 from benchmark.reporting.results import Results, Row
 from common.errors import UserError
 from common.files import within
@@ -39,6 +39,7 @@ LEAST_SCORE = 0.3
 """Detections that are drawn have at least this score."""
 MOST_BOXES = 8
 
+LICENCES = "LICENCES.txt"
 RIGHT, WRONG = "#1f6f4a", "#a33a1d"
 PROBLEMS = (UserError, OSError, ValueError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
 """What reading files that are gone, torn or of strangers may end in."""
@@ -58,6 +59,18 @@ def galleries(results: Results) -> list[Pictures]:
             except PROBLEMS:
                 continue  # files are gone or torn
     return [gallery for gallery in found if gallery is not None and gallery.rows]
+
+
+def credits(results: Results) -> list[Words]:
+    """Whose pictures are shown, where the data say so: ``LICENCES.txt`` in their folder or the one above."""
+    said: dict[str, None] = {}
+    for row in results.rows:
+        if row.status == "done" and row.record.task.type in MAKERS:
+            root = Path(row.record.data.path)
+            for file in (root / LICENCES, root.parent / LICENCES):
+                if file.is_file() and file.stat().st_size < 10_000:
+                    said[" ".join(file.read_text(encoding="utf-8", errors="replace").split())] = None
+    return [Words(list(said))] if said else []
 
 
 def _first_rows(results: Results, task: str) -> dict[str, Row]:

@@ -68,7 +68,9 @@ def _pairs(results: Results, row: Row) -> Iterator[tuple[str, str]]:
         yield "error", record.error.strip()
     if record.chosen:
         yield "chosen on validation data", ", ".join(f"{key}={value}" for key, value in record.chosen.items())
-    yield "backbone", f"{record.backbone.spec} (weights {_short(record.backbone.digest)})"
+    # where results lie on this machine is nobody's business
+    spec = record.backbone.spec.replace(f"{results.folder.parent.absolute()}{os.sep}", "")
+    yield "backbone", f"{spec} (weights {_short(record.backbone.digest)})"
     yield "config", f"{record.task.config} (entries that decide: {_short(record.task.config_digest)})"
     yield "data", f"{record.data.name} (content {_short(record.data.digest)})"
     yield "protocol", str(record.task.protocol)

@@ -10,7 +10,7 @@ from benchmark.reporting.comparisons import Comparison, Place
 from benchmark.reporting.names import column_title, figure_text, metric_title, titles_of, unit_text
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.page.blocks import Figure, Grid, Item, Section, Verdicts, Words
-from benchmark.reporting.page.galleries import galleries
+from benchmark.reporting.page.galleries import credits, galleries
 from benchmark.reporting.page.provenance import anchor_of, cells_of, pretrainings_of
 from benchmark.reporting.results import Results, Score
 from benchmark.reporting.tables import score_text
@@ -44,9 +44,10 @@ def verdicts(results: Results) -> Section | None:
     ]
     entries = [(_sentence(entry, titles), entry.verdict, BADGES[entry.verdict]) for entry in found]
     lead = f"Against {results.baseline}, on the same test images." if entries else ""
-    blocks: list = [Verdicts(entries)] if entries else []
+    blocks: list = []
     if any(entry.repetitions == 1 for entry in found):
         blocks.append(Words([comparisons.ONE_SEED], strong=True))
+    blocks += [Verdicts(entries)] if entries else []
     if said := time_to_quality.sentences(results):
         blocks.append(Words(_readable(said, titles), listed=True))
     if found:
@@ -192,7 +193,7 @@ def robustness(results: Results) -> Section | None:
 def pictures(results: Results) -> Section | None:
     """What backbones find on the same images."""
     lead = "The first repetition of each backbone, on the same test images."
-    return Section("pictures", "Side by side", galleries(results), lead)
+    return Section("pictures", "Side by side", [*galleries(results), *credits(results)], lead)
 
 
 def published_figures(results: Results) -> Section | None:
