@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric, Record
 from benchmark.reporting.canvas import STYLE, new_canvas, save
+from benchmark.reporting.names import with_unit
 from benchmark.reporting.results import SHARE, Results, Row
 from benchmark.reporting.tables import csv_text, markdown_table, rich_table
 from common.configs import value_text
@@ -82,7 +83,7 @@ def lines_of(results: Results) -> dict[str, list[Line]]:
 
 
 def write(results: Results) -> list[Path]:
-    """Write ``tables/efficiency.{csv,md}`` and ``plots/efficiency_<task>.png``, where there is anything."""
+    """Write ``tables/efficiency.{csv,md}`` and ``plots/efficiency_<task>``, where there is anything."""
     if not (found := lines_of(results)):
         return []
     import matplotlib as mpl
@@ -105,7 +106,7 @@ def write(results: Results) -> list[Path]:
     with mpl.rc_context(STYLE):
         for task, lines in found.items():
             canvas = draw(task, lines, lambda name: looks[name].colour)
-            files.append(save(canvas, results.folder / "plots" / f"efficiency_{slug(task)}.png"))
+            files += save(canvas, results.folder / "plots" / f"efficiency_{slug(task)}.png")
     return files
 
 
@@ -120,8 +121,7 @@ def terminal(results: Results) -> list[Table]:
 def layout(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
     """Header and lines of one task's table: mean ± standard deviation over runs, and how many these were."""
     shares = sorted({share for line in lines for share in line.points})
-    metric = lines[0].metric + (" %" if lines[0].sample.unit == "percent" else "")
-    header = [metric, *(f"{100 * share:g} %" for share in shares)]
+    header = [with_unit(lines[0].metric, lines[0].sample.unit), *(f"{100 * share:g} %" for share in shares)]
     return header, [[line.label, *(_cell(line, share) for share in shares)] for line in lines]
 
 
@@ -223,7 +223,7 @@ def draw(task: str, lines: list[Line], colour: Callable[[str], str]) -> Canvas:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("training images used, % of each class")
-    axes.set_ylabel(lines[0].metric + (", %" if lines[0].sample.unit == "percent" else ""))
+    axes.set_ylabel(with_unit(lines[0].metric, lines[0].sample.unit, ", "))
     axes.set_ylim(bottom=0)
     axes.legend()
     runs = (

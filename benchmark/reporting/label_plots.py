@@ -97,7 +97,7 @@ def _write(lines: list[dict[str, Any]], draw: Any, path: Path) -> list[Path]:
     table = path.with_suffix(".csv")
     write_text(table, csv_text(lines))
     with mpl.rc_context(STYLE):
-        return [save(draw(lines), path), table]
+        return [*save(draw(lines), path), table]
 
 
 def _frequency_plot(lines: list[dict[str, Any]]) -> Canvas:

@@ -1,4 +1,4 @@
-"""The plots of a suite, as PNG. Colours follow the objective, markers tell backbones apart without colour."""
+"""The plots of a suite. Colours follow the objective, markers tell backbones apart without colour."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvas, new_canvases, save
+from benchmark.reporting.names import figure_text, task_titles, with_unit
 from benchmark.reporting.results import Results, Score, seeds_text
 from benchmark.reporting.total_cost import total_device_hours
 from common.names import slug
@@ -22,14 +23,6 @@ COLOURS = {None: "#8c8c8c", "clip": "#e08214", "catlip": "#1f4e9c"}
 OTHERS = ("#009e73", "#7b3294", "#a6611a", "#56b4e9")
 MARKERS = {None: "D", "clip": "s", "catlip": "o"}
 OTHER_MARKERS = ("^", "v", "P", "X", "*", "<", ">")
-NAMES = {
-    "top1": "top-1 accuracy",
-    "top5": "top-5 accuracy",
-    "bbox_mAP": "box AP",
-    "segm_mAP": "mask AP",
-    "mIoU_things": "mIoU over things",
-    "mIoU_stuff": "mIoU over stuff",
-}
 COST_AXES = (
     ("samples", "samples, thousands", 1e3),
     ("flops", "FLOPs", 1),
@@ -60,38 +53,38 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
     import matplotlib as mpl
 
     folder = results.folder / "plots"
-    looks = looks_of(results)
+    looks, titles = looks_of(results), task_titles(results)
     found = []
     for task, metric, key in results.columns():
         scores = {name: results.score(name, task, metric) for name in results.backbones}
         if scores := {name: score for name, score in scores.items() if score.metric}:
-            found.append((task, key, scores))
+            found.append((task, titles[task], key, scores))
     files = []
     with mpl.rc_context(STYLE):
         if len(found) > 1:
-            files.append(save(_overview(found, looks), folder / "overview.png"))
-        for task, key, scores in found:
+            files += save(_overview(found, looks), folder / "overview.png")
+        for task, title, key, scores in found:
             canvas, axes = new_canvas(7.0, 1.5 + 0.5 * len(scores))
-            compare(axes, task, scores, looks)
-            files.append(save(canvas, folder / f"{slug(key)}.png"))
+            compare(axes, title, scores, looks)
+            files += save(canvas, folder / f"{slug(key)}.png")
             if canvas := against_cost(results, task, scores, looks):
-                files.append(save(canvas, folder / f"{slug(key)}_against_cost.png"))
+                files += save(canvas, folder / f"{slug(key)}_against_cost.png")
         if canvas := _losses(histories, looks):
-            files.append(save(canvas, folder / "pretraining_loss.png"))
+            files += save(canvas, folder / "pretraining_loss.png")
     return files
 
 
-def _overview(found: list[tuple[str, str, dict[str, Score]]], looks: dict[str, Look]) -> Canvas:
+def _overview(found: list[tuple[str, str, str, dict[str, Score]]], looks: dict[str, Look]) -> Canvas:
     """All comparisons on one page, two side by side."""
-    most = max(len(scores) for _, _, scores in found)
+    most = max(len(scores) for *_, scores in found)
     rows = -(-len(found) // 2)
     canvas, panels = new_canvases(12.0, rows * (1.5 + 0.5 * most), len(found), columns=2)
-    for axes, (task, _, scores) in zip(panels, found, strict=True):
-        compare(axes, task, scores, looks)
+    for axes, (_, title, _, scores) in zip(panels, found, strict=True):
+        compare(axes, title, scores, looks)
     return canvas
 
 
-def compare(axes: Axes, task: str, scores: dict[str, Score], looks: dict[str, Look]) -> None:
+def compare(axes: Axes, title: str, scores: dict[str, Score], looks: dict[str, Look]) -> None:
     """One line per backbone: the figure, its interval, which need not hold a biased figure, and each seed."""
     for position, (name, score) in enumerate(scores.items()):
         metric, look = score.metric, looks[name]
@@ -108,7 +101,11 @@ def compare(axes: Axes, task: str, scores: dict[str, Score], looks: dict[str, Lo
             axes.plot(score.values, [position + 0.22] * score.seeds, "|", color=look.colour, ms=7)
         axes.plot(metric.value, position, look.marker, color=look.colour, ms=7, mec="white", mew=0.8)
         axes.annotate(
-            f"{metric.value:.1f}", (metric.value, position), (0, 9), textcoords="offset points", ha="center"
+            figure_text(metric.value, metric.unit),
+            (metric.value, position),
+            (0, 9),
+            textcoords="offset points",
+            ha="center",
         )
     first = next(iter(scores.values()))
     axes.set_yticks(range(len(scores)), list(scores))
@@ -116,7 +113,7 @@ def compare(axes: Axes, task: str, scores: dict[str, Score], looks: dict[str, Lo
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(axis_label(first))
     _from_zero(axes.set_xlim, scores)
-    axes.set_title(f"{task}: {_extent(scores)}\n95 % intervals, {_method(first)}")
+    axes.set_title(f"{title}: {_extent(scores)}\n95 % intervals, {_method(first)}")
 
 
 def against_cost(
@@ -151,7 +148,8 @@ def against_cost(
         axes.set_ylabel(axis_label(first))
     names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
     panels[0].legend(handles, names, loc="center left")
-    title = f"{task} against the cost of pre-training\n{_extent(scores)}; bars: 95 % intervals"
+    title = f"{task_titles(results)[task]} against the cost of pre-training"
+    title += f"\n{_extent(scores)}; bars: 95 % intervals"
     canvas.suptitle(title, x=0.01, ha="left", fontsize=11)
     return canvas
 
@@ -238,8 +236,7 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
 
 def axis_label(score: Score) -> str:
     """What an axis of scores is of."""
-    name = NAMES.get(score.name, score.name)
-    return f"{name}, {score.unit}" if score.unit else name
+    return with_unit(score.name, score.metric.unit, ", ")
 
 
 def _extent(scores: dict[str, Score]) -> str:

@@ -17,14 +17,14 @@ def write_scaling_plot(
     path: Path,
     here: str,
     there: str,
-) -> Path:
+) -> list[Path]:
     """Draw what each device contributes, so that perfect scaling is level on either kind.
 
     Args:
         predicted: rows of ``name``, ``devices``, ``batch_size``, ``images_per_second``, in any order.
         measured: name of an objective -> processes -> images per second of all of them, on this machine, for
             each core of a process.
-        path: the file; its suffix names the format.
+        path: of one of the files (`benchmark.reporting.canvas.save`).
         here: what this machine is called.
         there: the device that is predicted.
     """

@@ -119,18 +119,18 @@ def write(folder: Path) -> list[Path]:
     files = [folder / "tables" / name for name in ("speed.md", "speed.csv")]
     with matplotlib.rc_context(STYLE):
         for table in tables:
-            files.append(save(plot(table), folder / "plots" / f"{table.key}.png"))
+            files += save(plot(table), folder / "plots" / f"{table.key}.png")
     # One plot for all numbers of processes that are otherwise alike.
     alike: dict[str, list[Table]] = {}
     for table in tables:
         rest = {key: value for key, value in table.axes.items() if key != "processes"}
         alike.setdefault(slug("-".join([table.geometry, *map(str, rest.values())])), []).append(table)
     for key, group in alike.items():
-        files.append(_scaling(group, folder / "plots" / f"scaling-{key}.png"))
+        files += _scaling(group, folder / "plots" / f"scaling-{key}.png")
     return files
 
 
-def _scaling(tables: list[Table], path: Path) -> Path:
+def _scaling(tables: list[Table], path: Path) -> list[Path]:
     measured: dict[str, dict[int, float]] = {}
     newest = max(tables, key=lambda table: next(iter(table.records.values())).started)
     forecast = next(iter(newest.records.values())).details["forecast"]

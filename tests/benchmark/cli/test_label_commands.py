@@ -226,7 +226,7 @@ def test_plots_of_a_corpus(labels: Path, tmp_path: Path) -> None:
     vocabulary_from([str(labels), "--max-size", "1", "--plots", str(plots)], tmp_path / "v.csv")
     names = ["labels_per_caption", "synset_frequency", "vocabulary_size"]
     assert sorted(path.name for path in plots.iterdir()) == sorted(
-        f"{name}.{ending}" for name in names for ending in ("csv", "png")
+        f"{name}.{ending}" for name in names for ending in ("csv", "pdf", "png", "svg")
     )
     with (plots / "synset_frequency.csv").open(newline="") as file:
         assert [(row["name"], row["count"]) for row in csv.DictReader(file)] == [
@@ -258,7 +258,9 @@ def test_match(labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ("qwert", "", "unknown"),
         ("n02084071", "0", "exact"),
     ]
-    assert sorted(path.name for path in plots.iterdir()) == ["label_coverage.csv", "label_coverage.png"]
+    assert sorted(path.name for path in plots.iterdir()) == [
+        f"label_coverage.{kind}" for kind in ("csv", "pdf", "png", "svg")
+    ]
     assert main(["match", str(names), "--vocabulary", str(tmp_path / "v.csv"), "--alpha", "1"]) == 0
     assert "at alpha 1: exact 1 (25.0%), similar 0" in " ".join(capsys.readouterr().out.split())
 

@@ -86,8 +86,8 @@ def test_points_are_no_rows_of_the_summary_and_change_no_other_plot(results_of, 
     assert "samples, seed" not in tables.markdown(results)
     assert len(read_text(tables.summary_csv(results))) == 3 and len(read_text(tables.cells_csv(results))) == 3
     reporting.update(results)
-    assert {path.name for path in (results.folder / "plots").iterdir()} == {
-        *("probe.png", "probe_against_cost.png", "curve_probe.png")
+    assert {path.stem for path in (results.folder / "plots").iterdir()} == {
+        *("probe", "probe_against_cost", "curve_probe")
     }
 
 

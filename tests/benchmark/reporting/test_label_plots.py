@@ -42,7 +42,7 @@ def test_coverage_falls_with_the_similarity_and_takes_the_worst_of_a_labels_syns
 def test_every_plot_has_its_numbers_beside_it(tmp_path: Path) -> None:
     files = label_plots.write_corpus_plots(COUNTED, [3, 4, 0, 1], tmp_path)
     files += label_plots.write_coverage_plot({"a $b": match_labels(["dog"], COUNTED, 1)}, tmp_path)
-    assert len(files) == 8 and sorted(files) == sorted(tmp_path.iterdir())
+    assert len(files) == 16 and sorted(files) == sorted(tmp_path.iterdir())
     for path in files:
         if path.suffix == ".png":
             assert path.read_bytes().startswith(b"\x89PNG") and path.with_suffix(".csv") in files
@@ -56,4 +56,4 @@ def test_every_plot_has_its_numbers_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("counts", [[7], [1, 1], [3, 0]])
 def test_smallest_vocabularies_can_be_drawn(tmp_path: Path, counts: list[int]) -> None:
     vocabulary = Vocabulary(COUNTED.synsets[: len(counts)], COUNTED.names[: len(counts)], tuple(counts))
-    assert len(label_plots.write_corpus_plots(vocabulary, None, tmp_path)) == 4
+    assert len(label_plots.write_corpus_plots(vocabulary, None, tmp_path)) == 8

@@ -10,5 +10,6 @@ def test_measured_and_predicted_are_one_plot(tmp_path):
         for devices in (8, 64, 1024)
     ]
     measured = {"catlip": {1: 100.0, 2: 190.0}, "clip": {1: 80.0}}
-    path = write_scaling_plot(rows, measured, tmp_path / "scaling.png", "a laptop", "a100_80gb")
-    assert path.stat().st_size > 10_000
+    paths = write_scaling_plot(rows, measured, tmp_path / "scaling.png", "a laptop", "a100_80gb")
+    assert [path.name for path in paths] == ["scaling.png", "scaling.svg", "scaling.pdf"]
+    assert paths[0].stat().st_size > 10_000

