@@ -71,7 +71,7 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
 
     reporting.update(written or results, force)
     console = stdout()
-    console.print(tables.terminal(results))
+    console.print(tables.terminal(results, console.width))
     said: list[str] = []
     for table in efficiency.terminal(results):
         console.print(table)

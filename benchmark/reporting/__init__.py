@@ -8,6 +8,9 @@ from benchmark.reporting.results import Results
 from common.digest import digest
 from common.files import read_json, within, write_json
 
+_FORMAT = 2
+"""Raised whenever other files are written of the same results."""
+
 
 def update(results: Results, force: bool = False) -> bool:
     """Write a suite's tables and plots, unless those on disk were made from the very same results.
@@ -20,7 +23,7 @@ def update(results: Results, force: bool = False) -> bool:
     stamp = results.folder / "tables" / ".made_from.json"
     histories = _histories(results.folder)
     times = [[path.as_posix(), path.stat().st_mtime_ns] for path in histories.values()]
-    state = digest([results.content(), times])
+    state = digest([_FORMAT, results.content(), times])
     made = read_json(stamp)
     fresh = isinstance(made, dict) and made.get("state") == state
     if fresh and not force and all((results.folder / name).is_file() for name in made["files"]):
@@ -31,7 +34,6 @@ def update(results: Results, force: bool = False) -> bool:
         efficiency,
         labels,
         ladder,
-        latex,
         page,
         panels,
         plots,
@@ -41,7 +43,6 @@ def update(results: Results, force: bool = False) -> bool:
 
     parts = (
         tables,
-        latex,
         time_to_quality,
         curves,
         efficiency,

@@ -1,4 +1,4 @@
-"""What all plots share: style, canvases outside pyplot, and files that are replaced whole."""
+"""What all plots share: style, canvases outside pyplot, formats, and files that are replaced whole."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 DPI = 160
-UNDATED = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""Formats of a plot, and what keeps each from holding the time it was made."""
+FORMATS = (".png", ".svg", ".pdf")
+"""Suffixes of the files that `save` writes."""
+_VECTOR = {"svg.fonttype": "none", "svg.hashsalt": "catlip", "pdf.fonttype": 42}
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -28,10 +29,6 @@ STYLE = {
     "legend.frameon": False,
     # Names of backbones are text: a dollar sign in one starts no formula.
     "text.parse_math": False,
-    # in vector formats text stays text, and ids are not drawn by lot
-    "svg.fonttype": "none",
-    "svg.hashsalt": "catlip",
-    "pdf.fonttype": 42,
 }
 
 
@@ -62,21 +59,33 @@ def new_canvases(
 
 
 def save(canvas: Canvas, path: Path) -> list[Path]:
-    """Write the figure as PNG, and beside it as SVG and PDF; the same figure gives the same bytes.
+    """Write the figure as PNG, SVG and PDF beside each other, the same bytes whenever it is the same figure.
+
+    Panels and labels are laid out once for all three. Text stays text: SVG keeps it as such, PDF embeds
+    TrueType fonts, as publishers ask for.
 
     Args:
-        path: of the PNG.
+        path: of one of the files; the others have its name and suffixes of their own.
 
     Returns:
-        The three files.
+        The files, the PNG first.
     """
-    # the layout is solved once: each format would solve it again, which takes longer than to draw it
-    canvas.draw_without_rendering()
-    canvas.set_layout_engine("none")
-    files = []
-    for suffix, undated in UNDATED.items():
-        file = Path(path).with_suffix(suffix)
-        with replacing(file) as temporary:
-            canvas.savefig(temporary, dpi=DPI, metadata=undated)
-        files.append(file)
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    files = [path.with_suffix(suffix) for suffix in FORMATS]
+    png, svg, pdf = files
+    canvas.set_dpi(DPI)
+    image = FigureCanvasAgg(canvas)
+    if engine := canvas.get_layout_engine():
+        engine.execute(canvas)
+        canvas.set_layout_engine("none")
+    with replacing(png) as temporary:
+        image.print_png(temporary)
+    with mpl.rc_context(_VECTOR), replacing(svg) as temporary:
+        FigureCanvasSVG(canvas).print_svg(temporary, metadata={"Date": None})
+    with mpl.rc_context(_VECTOR), replacing(pdf) as temporary:
+        FigureCanvasPdf(canvas).print_pdf(temporary, metadata={"CreationDate": None})
     return files

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvases, save
-from benchmark.reporting.names import titles_of
+from benchmark.reporting.names import task_titles
 from benchmark.reporting.plots import Look, axis_label, floor, looks_of
 from benchmark.reporting.results import Results
 from benchmark.reporting.time_to_quality import SCHEDULE, ratio_text
@@ -71,7 +71,7 @@ def draw(results: Results, task: str, ways: list[Trajectory], looks: dict[str, L
     several = max(len(way.seeds) for way in ways) > 1
     bars = "bands: from the worst seed to the best" if several else "bars: 95 % intervals of the test set"
     canvas.suptitle(
-        f"{titles_of(results).get(task, task)} against the cost of pre-training by then\n"
+        f"{task_titles(results).get(task, task)} against the cost of pre-training by then\n"
         f"{bars}; x: cost at equal quality [95 % interval of {covered(ways)}]",
         x=0.01,
         ha="left",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric, Record
 from benchmark.reporting.canvas import STYLE, new_canvas, save
-from benchmark.reporting.names import metric_title, task_title
+from benchmark.reporting.names import with_unit
 from benchmark.reporting.results import SHARE, Results, Row
 from benchmark.reporting.tables import csv_text, markdown_table, rich_table
 from common.configs import value_text
@@ -121,8 +121,7 @@ def terminal(results: Results) -> list[Table]:
 def layout(lines: list[Line]) -> tuple[list[str], list[list[str]]]:
     """Header and lines of one task's table: mean ± standard deviation over runs, and how many these were."""
     shares = sorted({share for line in lines for share in line.points})
-    metric = lines[0].metric + (" %" if lines[0].sample.unit == "percent" else "")
-    header = [metric, *(f"{100 * share:g} %" for share in shares)]
+    header = [with_unit(lines[0].metric, lines[0].sample.unit), *(f"{100 * share:g} %" for share in shares)]
     return header, [[line.label, *(_cell(line, share) for share in shares)] for line in lines]
 
 
@@ -224,13 +223,16 @@ def draw(task: str, lines: list[Line], colour: Callable[[str], str]) -> Canvas:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("training images used, % of each class")
-    axes.set_ylabel(metric_title(lines[0].metric) + (", %" if lines[0].sample.unit == "percent" else ""))
+    axes.set_ylabel(with_unit(lines[0].metric, lines[0].sample.unit, ", "))
     axes.set_ylim(bottom=0)
     axes.legend()
     runs = (
         "bands: from the worst run to the best" if several else "one run each: no order of lines is a finding"
     )
     canvas.suptitle(
-        f"{task_title(task, task)} by share of the training data\n{runs}", x=0.01, ha="left", fontsize=11
+        f"{task.replace('_', ' ').capitalize()} by share of the training data\n{runs}",
+        x=0.01,
+        ha="left",
+        fontsize=11,
     )
     return canvas

@@ -1,71 +1,70 @@
-"""The summary as a LaTeX table, to be input into a paper as it is (packages: booktabs)."""
+"""Tables for a paper: a booktabs ``tabular`` without caption or label, to be read in with \\input."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
-from benchmark.reporting.names import column_title, figure_text, titles_of
-from benchmark.reporting.results import Results, Score
-from common.files import write_text
-
-SPECIAL = {
-    **{char: f"\\{char}" for char in "&%$#_{}"},
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "<": "\\textless{}",
-    ">": "\\textgreater{}",
-    "±": "$\\pm$",
+_SPECIAL = {
+    **{character: f"\\{character}" for character in "%_&#${}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "`": r"\textasciigrave{}",
+    '"': "''",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # after the end of a line a bare one starts an argument
     "–": "--",
+    "—": "---",
+    "±": r"$\pm$",
+    "×": r"$\times$",
     "−": "$-$",
-    "δ": "$\\delta$",
-    "·": "$\\cdot$",
-    "≥": "$\\ge$",
-    "→": "$\\to$",
+    "∞": r"$\infty$",
+    "≥": r"$\ge$",
+    "≤": r"$\le$",
 }
+_LETTERS = 0x17F
+"""The last character of Latin Extended-A: letters up to here every LaTeX sets from UTF-8."""
 
 
-def write(results: Results) -> list[Path]:
-    """Write ``tables/summary.tex``."""
-    path = results.folder / "tables" / "summary.tex"
-    write_text(path, tabular(results))
-    return [path]
+def tabular(header: list[str], lines: list[list[str]], names: int, comment: str) -> str:
+    """Cells as a table that compiles inside a document which uses booktabs.
 
-
-def tabular(results: Results) -> str:
-    """A line per task and metric, a column per backbone: figures with their 95 % intervals."""
-    names, titles = list(results.backbones), titles_of(results)
-    lines = [
-        f"% Suite {_comment(results.suite)}, made by python run_suite.py report. It needs booktabs.",
-        "% 95 % intervals are for the population that each test set is a sample of.",
-        f"\\begin{{tabular}}{{l{'r' * len(names)}}}",
-        "\\toprule",
-        " & ".join(["", *map(escape, names)]) + " \\\\",
-        "\\midrule",
+    Args:
+        header, lines: cells, as text.
+        names: how many columns from the left are no numbers.
+        comment: what made it, for the first line.
+    """
+    columns = "l" * names + "r" * (len(header) - names)
+    rows = [" & ".join(map(escape, line)) + r" \\" for line in (header, *lines)]
+    parts = [
+        f"% {' '.join(comment.split())}",
+        r"% needs \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+        r"\toprule",
+        rows[0],
+        r"\midrule",
+        *rows[1:],
+        r"\bottomrule",
+        r"\end{tabular}",
     ]
-    for task, metric, _ in results.columns():
-        scores = [results.score(name, task, metric) for name in names]
-        unit = next((score.metric.unit for score in scores if score.metric), "")
-        title = titles[task] if metric is None else column_title(titles[task], metric, unit)
-        lines.append(" & ".join([escape(title), *map(_cell, scores)]) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
+    return "\n".join(parts) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX prints it unchanged."""
-    return "".join(SPECIAL.get(char, char) for char in " ".join(str(text).split()))
+    """Text as LaTeX shows it unchanged, powers of ten as such; a letter it may lack as its code point."""
+    text = "".join(map(_shown, " ".join(str(text).split())))
+    return re.sub(r"\b(\d+(?:\.\d+)?)e([+-])0*(\d+)\b", _power, text)
 
 
-def _cell(score: Score) -> str:
-    if score.metric is None:
-        return "--"
-    text = figure_text(score.metric.value)
-    if score.spread.total is not None:
-        text += f" ± {score.spread.total:.1f}"
-    if score.metric.low is not None:
-        text += f" [{figure_text(score.metric.low)}, {figure_text(score.metric.high)}]"
-    return escape(text)
+def _shown(character: str) -> str:
+    if character in _SPECIAL:
+        return _SPECIAL[character]
+    known = character.isprintable() and ord(character) <= _LETTERS
+    return character if known else f"U+{ord(character):04X}"
 
 
-def _comment(text: str) -> str:
-    return " ".join(str(text).split())
+def _power(found: re.Match[str]) -> str:
+    sign = found[2].strip("+")
+    return rf"${found[1]} \times 10^{{{sign}{found[3]}}}$"

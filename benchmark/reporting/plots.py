@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.records.schema import Metric
 from benchmark.reporting.canvas import STYLE, new_canvases, save
-from benchmark.reporting.names import metric_title, titles_of
+from benchmark.reporting.names import task_titles, with_unit
 from benchmark.reporting.results import Results, Score, seeds_text
 from benchmark.reporting.total_cost import total_device_hours
 from common.names import slug
@@ -59,7 +59,7 @@ def write(results: Results, histories: dict[str, Path]) -> list[Path]:
         scores = {name: results.score(name, task, metric) for name in results.backbones}
         if scores := {name: score for name, score in scores.items() if score.metric}:
             found.setdefault(task, []).append(scores)
-    titles, files = titles_of(results), []
+    titles, files = task_titles(results), []
     with mpl.rc_context(STYLE):
         if found:
             first = [(titles[task], scores[0]) for task, scores in found.items()]
@@ -146,7 +146,7 @@ def against_cost(
         axes.set_ylabel(axis_label(first))
     names = [f"{name} (no pre-training)" for name in random] + counted[0][-1]
     panels[0].legend(handles, names, loc="center left")
-    title = f"{titles_of(results)[task]} against the cost of pre-training"
+    title = f"{task_titles(results)[task]} against the cost of pre-training"
     title += f"\n{_extent(scores)}; bars: 95 % intervals"
     canvas.suptitle(title, x=0.01, ha="left", fontsize=11)
     return canvas
@@ -234,8 +234,7 @@ def _smooth(points: list[tuple[float, float]], share: float = 0.05) -> list[tupl
 
 def axis_label(score: Score) -> str:
     """What an axis of scores is of."""
-    name = metric_title(score.name)
-    return f"{name}, {score.unit}" if score.unit else name
+    return with_unit(score.name, score.metric.unit, ", ")
 
 
 def _extent(scores: dict[str, Score]) -> str:

@@ -40,6 +40,9 @@ class Row:
         folder: where its record is, or would be.
         record: None where there is none.
         pretraining_samples: where on the way of its pre-training the backbone is of; None: of its end.
+        kind: of task (`benchmark.tasks.TASKS`).
+        config: the task config's file.
+        data: name of the data.
         status: ``done``, ``failed``, ``missing``, or ``outdated``: of another protocol, config or data.
     """
 
@@ -54,6 +57,9 @@ class Row:
     record: Record | None
     status: str
     pretraining_samples: int | None = None
+    kind: str = ""
+    config: str = ""
+    data: str = ""
 
     @property
     def repetition(self) -> str:
@@ -94,12 +100,6 @@ class Score:
     def seeds(self) -> int:
         """How many repetitions are done."""
         return len(self.values)
-
-    @property
-    def unit(self) -> str:
-        """The unit to print beside the metric's name; empty where the name says it (``bbox_mAP``)."""
-        unit = self.metric.unit if self.metric else ""
-        return {"percent": "%"}.get(unit, "" if unit in self.name else unit)
 
 
 @dataclass
@@ -290,6 +290,9 @@ def of_folder(folder: Path) -> Results:
                 record=record,
                 status=record.status,
                 pretraining_samples=record.pretraining_samples,
+                kind=record.task.type,
+                config=record.task.config,
+                data=record.data.name,
             )
         )
     if not rows:
@@ -315,6 +318,9 @@ def _row_of_cell(cell: Cell, record: Record | None) -> Row:
         record=record,
         status=record.status if record else "missing",
         pretraining_samples=cell.pretraining_samples,
+        kind=cell.task.type,
+        config=cell.task.path.name,
+        data=cell.task.data_name,
     )
 
 
@@ -342,10 +348,11 @@ def _without_mixing(results: Results) -> Results:
         for row in old:
             row.status = "outdated"
         if old:
-            names = ", ".join(dict.fromkeys(row.name for row in old))
+            names = ", ".join(dict.fromkeys(f"{row.name} (of {row.record.finished[:10]})" for row in old))
             results.notes.append(
                 f"{task}: left out {names}: measured with another protocol version, config or data than the "
-                f"newest records (protocol {newest.record.task.protocol}); run the suite again to compare."
+                f"newest records (protocol {newest.record.task.protocol}, of {newest.record.finished[:10]}); "
+                "run the suite again to compare."
             )
     return results
 

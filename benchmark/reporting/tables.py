@@ -1,4 +1,4 @@
-"""The tables of a suite: on the terminal, as Markdown, and as CSV for whoever computes further."""
+"""The tables of a suite: on the terminal, as Markdown, LaTeX, and as CSV for whoever computes further."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import html
 import io
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.reporting import latex
+from benchmark.reporting.names import column_title, figure_text, task_titles
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.results import Results, Row, Score, seeds_text
 from common.files import write_text
@@ -24,10 +28,12 @@ _COST = ("device_hours", "images", "images_per_second", "peak_gpu_memory_bytes")
 
 
 def write(results: Results) -> list[Path]:
-    """Write ``summary.md``, ``summary.csv`` (per backbone) and ``cells.csv`` (per metric of a cell)."""
+    """Write ``summary.{md,tex}``, ``summary.csv`` (per backbone) and ``cells.csv`` (per metric of a cell)."""
     folder = results.folder / "tables"
+    command = f"python run_suite.py report --suite {shlex.quote(results.suite)}"
     contents = {
         "summary.md": markdown(results),
+        "summary.tex": latex.tabular(*layout(results), comment=f"{command}: {caption(results)}"),
         "summary.csv": summary_csv(results),
         "cells.csv": cells_csv(results),
     }
@@ -36,9 +42,31 @@ def write(results: Results) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def terminal(results: Results) -> Table:
-    """The summary as a rich table."""
-    return rich_table(f"Suite {results.suite}", *layout(results))
+def terminal(results: Results, width: int = 80) -> Group:
+    """The summary as rich tables: a line per task and metric, a column per backbone.
+
+    Where that is wider than the terminal, intervals get lines of their own, and after that backbones share
+    themselves out to tables below each other.
+
+    Args:
+        width: of the terminal, in columns.
+    """
+    names, told = list(results.backbones), _told(results)
+    title = f"Suite {results.suite}: {caption(results)}"
+    ways = [(None, len(names)), (30, len(names)), *((16, most) for most in range(len(names), 0, -1))]
+    for folded, most in ways:  # how wide what is told may be, backbones side by side
+        parts = []
+        for start in range(0, len(names), most):
+            part = slice(start, start + most)
+            lines = [[what, *cells[part]] for what, cells in told.items()]
+            if folded:
+                lines = [[cell.replace(" [", "\n[") for cell in line] for line in lines]
+            parts.append(rich_table(title if start == 0 else "", ["", *names[part]], lines, 1))
+            for number, column in enumerate(parts[-1].columns if folded else ()):
+                column.overflow, column.max_width = "fold", 18 if number else folded
+        if max(Console(width=10_000).measure(part).maximum for part in parts) <= width:
+            break
+    return Group(*parts)
 
 
 def rich_table(title: str, header: list[str], lines: list[list[str]], names: int) -> Table:
@@ -69,7 +97,8 @@ def markdown(results: Results) -> str:
     """The summary with its notes, in GitHub's Markdown."""
     rows = markdown_table(*layout(results))
     notes = [f"- {escape(note)}" for note in notes_of(results)]
-    return "\n".join([f"# Suite {escape(results.suite)}", "", *rows, "", *notes]).rstrip() + "\n"
+    head = [f"# Suite {escape(results.suite)}", "", f"{escape(caption(results)).capitalize()}.", ""]
+    return "\n".join([*head, *rows, "", *notes]).rstrip() + "\n"
 
 
 def summary_csv(results: Results) -> str:
@@ -144,11 +173,16 @@ def score_text(score: Score) -> str:
     """A score as a table shows it: ``66.1 ± 0.8 [64.0, 68.2]``, or what there is instead."""
     if score.metric is None:
         return score.status.upper() if score.status == "failed" else score.status
-    text = f"{score.metric.value:.1f}"
+    metric = score.metric
+    value, spread, low, high = (
+        figure_text(number, metric.unit)
+        for number in (metric.value, score.spread.total, metric.low, metric.high)
+    )
+    text = value
     if score.spread.total is not None:
-        text += f" ± {score.spread.total:.1f}"
-    if score.metric.low is not None:
-        text += f" [{score.metric.low:.1f}, {score.metric.high:.1f}]"
+        text += f" ± {spread}"
+    if metric.low is not None:
+        text += f" [{low}, {high}]"
     return text if score.status == "done" else f"{text} ({score.status} in part)"
 
 
@@ -170,21 +204,20 @@ def _cost(row: Row, name: str) -> float | None:
     return getattr(row.record.cost, name) if row.record and row.record.cost else None
 
 
+def caption(results: Results) -> str:
+    """What the figures of the summary are: ``figures ± sd [95 % intervals], 3 seeds`` (sd: over these)."""
+    scores = _done(results)
+    parts = ["figures" + " ± sd" * any(s.spread.total is not None for s in scores)]
+    parts[0] += " [95 % intervals]" * any(score.metric.low is not None for score in scores)
+    return ", ".join([*parts, seeds_text(scores)] if scores else parts)
+
+
 def layout(results: Results) -> tuple[list[str], list[list[str]], int]:
     """Header and lines of the summary, as text, and how many columns from the left are no numbers.
 
     A line per backbone; where there is more to tell of each than there are backbones, a column per backbone.
     """
-    names = list(results.backbones)
-    told = {"objective": [results.card(name).objective or "–" for name in names]}
-    for task, metric, key in results.columns():
-        scores = [results.score(name, task, metric) for name in names]
-        told[_column_name(task, scores)] = list(map(score_text, scores))
-        if key == task and any(score.chosen for score in scores):
-            told[f"{task} chosen"] = [chosen_text(score.chosen) or "–" for score in scores]
-    costs = [results.cost(name) for name in names]
-    for what, key, *form in _PRETRAINING:
-        told[f"pre-training {what}"] = [_number(cost[key], *form) for cost in costs]
+    names, told = list(results.backbones), _told(results)
     if len(told) > len(names):
         return ["backbone", *names], [[what, *cells] for what, cells in told.items()], 1
     lines = [[name, *cells] for name, *cells in zip(names, *told.values(), strict=True)]
@@ -192,26 +225,45 @@ def layout(results: Results) -> tuple[list[str], list[list[str]], int]:
 
 
 _PRETRAINING = (
-    ("samples", "samples", ",.0f"),
-    ("FLOPs", "flops", ".2e"),
-    ("CPU s", "cpu_seconds", ",.0f"),
-    ("wall s", "seconds", ",.0f"),
-    ("memory", "peak_memory_bytes", ".1f", 2**30, " GiB"),
+    ("samples", "samples", round),
+    ("FLOPs", "flops", float),
+    ("CPU s", "cpu_seconds", round),
+    ("wall s", "seconds", round),
+    ("memory, GiB", "peak_memory_bytes", lambda size: size / 2**30),
 )
-"""What is told of a pre-training's cost: in words, a key of `Results.cost`, how it is written."""
+"""What is told of a pre-training's cost: in words, a key of `Results.cost`, the figure of its value."""
 
 
-def _column_name(task: str, scores: list[Score]) -> str:
-    """What a column shows, of how many seeds."""
-    done = [score for score in scores if score.metric]
-    if not done:
-        return task
-    name = " ".join(filter(None, (task, done[0].name, done[0].unit, "[95 %]")))
-    return f"{name}, {seeds_text(done)}"
+def _told(results: Results) -> dict[str, list[str]]:
+    """What the summary tells, in words -> of every backbone."""
+    names, titles = list(results.backbones), task_titles(results)
+    alike = len({score.seeds for score in _done(results)}) < 2
+    told = {"objective": [results.card(name).objective or "–" for name in names]}
+    for task, metric, key in results.columns():
+        scores = [results.score(name, task, metric) for name in names]
+        title = titles[task]
+        if done := [score for score in scores if score.metric]:
+            title = column_title(title, done[0].name, done[0].metric.unit)
+            title += "" if alike else f", {seeds_text(done)}"
+        told[title] = list(map(score_text, scores))
+        if key == task and any(score.chosen for score in scores):
+            told[f"{titles[task]}, chosen"] = [chosen_text(score.chosen) or "–" for score in scores]
+    costs = [results.cost(name) for name in names]
+    for what, key, form in _PRETRAINING:
+        told[f"pre-training {what}"] = [
+            figure_text(None if cost[key] is None else form(cost[key])) for cost in costs
+        ]
+    return told
 
 
-def _number(value: float | None, form: str, unit: float = 1, suffix: str = "") -> str:
-    return "–" if value is None else format(value / unit, form) + suffix
+def _done(results: Results) -> list[Score]:
+    """Every score of the summary that has a figure."""
+    scores = [
+        results.score(name, task, metric)
+        for name in results.backbones
+        for task, metric, _ in results.columns()
+    ]
+    return [score for score in scores if score.metric]
 
 
 def csv_text(lines: list[dict[str, Any]]) -> str:

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from benchmark.data.ade20k import class_names
 from benchmark.data.images import read_image
-from benchmark.reporting.names import titles_of
+from benchmark.reporting.names import task_titles
 from benchmark.reporting.page.blocks import Picture, Pictures, Words
 from benchmark.reporting.results import Results, Row
 from common.errors import UserError
@@ -47,7 +47,7 @@ PROBLEMS = (UserError, OSError, ValueError, KeyError, TypeError, IndexError, Ima
 
 def galleries(results: Results) -> list[Pictures]:
     """All galleries that the files on disk allow."""
-    titles, found = titles_of(results), []
+    titles, found = task_titles(results), []
     for task in results.tasks:
         rows = _first_rows(results, task)
         if not rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from benchmark.reporting.names import metric_title, titles_of, unit_text
+from benchmark.reporting.names import metric_title, task_titles
 from benchmark.reporting.page.blocks import Detail, Grid
 from benchmark.reporting.results import Results, Row
 from common.names import slug
@@ -21,7 +21,7 @@ def anchor_of(results: Results, name: str, task: str) -> str:
 
 def cells_of(results: Results) -> list[Detail]:
     """Every run that left a record."""
-    titles = titles_of(results)
+    titles = task_titles(results)
     return [
         Detail(
             f"{row.name}, {titles[row.task]}, {row.repetition}"
@@ -55,7 +55,7 @@ def _anchor(results: Results, row: Row) -> str:
 def _pairs(results: Results, row: Row) -> Iterator[tuple[str, str]]:
     record = row.record
     for name, metric in record.metrics.items():
-        text = f"{metric.value:.6g} {unit_text(metric.unit, name)}".strip()
+        text = f"{metric.value:.6g} {'%' if metric.unit == 'percent' else metric.unit}"
         if metric.low is not None:
             text += f" [{metric.low:.6g}, {metric.high:.6g}]"
             text += f", {metric.method}, for the {metric.truth}" if metric.method else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from benchmark.records.schema import Metric
 from benchmark.reporting import comparisons, efficiency, labels, ladder, published, time_to_quality
 from benchmark.reporting.comparisons import Comparison, Place
-from benchmark.reporting.names import column_title, figure_text, metric_title, titles_of, unit_text
+from benchmark.reporting.names import column_title, figure_text, metric_title, task_titles
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.page.blocks import Figure, Grid, Item, Section, Verdicts, Words
 from benchmark.reporting.page.galleries import credits, galleries
@@ -38,7 +38,7 @@ def sections_of(results: Results) -> list[Section]:
 
 def verdicts(results: Results) -> Section | None:
     """One sentence per task: is the backbone as good as the baseline, at what cost."""
-    titles = titles_of(results)
+    titles = task_titles(results)
     found = [
         entry for entry in comparisons.comparisons(results) if results.card(entry.backbone).source != "random"
     ]
@@ -66,7 +66,7 @@ JOINT = (
 
 def main_table(results: Results) -> Section | None:
     """Backbone by task: figure, interval, group of ties, verdict."""
-    titles, names = titles_of(results), list(results.backbones)
+    titles, names = task_titles(results), list(results.backbones)
     said, placed = comparisons.comparisons(results), comparisons.places(results)
     verdict = {(entry.task, entry.metric, entry.backbone): entry for entry in said}
     place = {(entry.task, entry.metric, entry.backbone): entry for entry in placed}
@@ -101,7 +101,7 @@ def main_table(results: Results) -> Section | None:
 
 def cost(results: Results) -> Section | None:
     """Quality against the cost of pre-training, and what equal quality cost."""
-    titles, blocks = titles_of(results), []
+    titles, blocks = task_titles(results), []
     for task in results.tasks:
         figure = Figure.of_file(
             results.folder / "plots" / f"curve_{slug(task)}.png",
@@ -156,7 +156,7 @@ def less_data(results: Results) -> Section | None:
 
 def methods(results: Results) -> Section | None:
     """Whether methods of transfer rank backbones alike."""
-    titles = titles_of(results)
+    titles = task_titles(results)
     rows = [
         [
             Item(titles.get(pair.first, pair.first)),
@@ -178,7 +178,7 @@ def methods(results: Results) -> Section | None:
 
 def robustness(results: Results) -> Section | None:
     """Further test sets, and how far probabilities can be trusted."""
-    titles, names, blocks = titles_of(results), list(results.backbones), []
+    titles, names, blocks = task_titles(results), list(results.backbones), []
     shifted = _metrics(results, lambda name: "_on_" in name)
     if shifted:
         rows = _metric_rows(results, shifted, names, titles)
@@ -204,7 +204,7 @@ def published_figures(results: Results) -> Section | None:
         header, rows = published.layout(lines)
         blocks.append(Grid.of_text("Measured and published", header, rows, 3))
     if said := published.sentences(results):
-        blocks.append(Words(_readable(said, titles_of(results)), listed=True))
+        blocks.append(Words(_readable(said, task_titles(results)), listed=True))
     for path in sorted((results.folder / "plots").glob("paper_*.svg")):
         name = path.stem.removeprefix("paper_")
         figure = Figure.of_file(path, f"The paper's {name}, from the cells that are done, beside its values.")
@@ -247,7 +247,7 @@ def training(results: Results) -> Section | None:
 
 def unfinished(results: Results) -> Section | None:
     """What is missing, failed or outdated."""
-    titles, rows = titles_of(results), []
+    titles, rows = task_titles(results), []
     for row in results.all_rows:
         if row.status != "done":
             error = (row.record.error or "").strip().splitlines() if row.record else []
@@ -262,7 +262,7 @@ def unfinished(results: Results) -> Section | None:
 
 def notes(results: Results) -> Section | None:
     """What the figures mean and cannot tell."""
-    said = _readable(notes_of(results), titles_of(results))
+    said = _readable(notes_of(results), task_titles(results))
     return Section("notes", "What these figures mean", [Words(said, listed=True)])
 
 
@@ -357,7 +357,7 @@ def _metric_rows(
     for task, metric in found:
         scores = [results.score(name, task, metric) for name in names]
         unit = next(score.metric.unit for score in scores if score.metric)
-        cells = [Item(f"{titles[task]}, {metric_title(metric)} {unit_text(unit, metric)}".strip())]
+        cells = [Item(column_title(titles[task], metric, unit))]
         for name, score in zip(names, scores, strict=True):
             if score.metric is None:
                 cells.append(Item("–"))

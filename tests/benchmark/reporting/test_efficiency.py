@@ -51,7 +51,7 @@ def test_a_line_is_a_backbone_at_one_point_of_the_other_axes(results):
     assert list(by_label["clip"].points) == [0.1, 0.2, 0.5]
     assert sorted(by_label["catlip"].values(0.1)) == [40.0, 41.0]
     header, cells = efficiency.layout(lines)
-    assert header == ["top1 %", "10 %", "20 %", "50 %"]
+    assert header == ["top-1 %", "10 %", "20 %", "50 %"]
     told = {label: rest for label, *rest in cells}
     assert told["catlip"] == ["40.5 ± 0.7 (2)", "–", "60.5 ± 0.7 (2)"]
     assert told["clip"][1] == "41.0 (1)"

@@ -1,48 +1,78 @@
-"""The table for a paper: as many cells in each row, everything special escaped, and compiled where TeX is."""
+"""Tables for a paper: as no LaTeX is at hand, what a compiler would trip over."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 
 import pytest
-from test_comparisons import cell
+from record_data import record
 
-from benchmark.reporting import latex
+from benchmark import reporting
+from benchmark.records.store import write_record
+from benchmark.reporting import latex, tables
 from benchmark.reporting.results import of_folder
 
-TEX = shutil.which("tectonic") or shutil.which("pdflatex")
+HOSTILE = r"a%b_c&d#e$f{g}h\i~j^k`l" + '"m<n>o|p[q]r–s±t中\x07\n' + "100%"
 
 
-@pytest.fixture
-def table(tmp_path):
-    for backbone in ("random", "clip", "catlip"):
-        cell(tmp_path / "toy", backbone, task="a_b&c%$#{}~^")
-    cell(tmp_path / "toy", "clip", task="other")
-    return latex.tabular(of_folder(tmp_path / "toy"))
+def structure(text: str) -> list[list[str]]:
+    """The cells of a tabular that compiles.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    comments, body = [], []
+    for line in text.splitlines():
+        (comments if line.startswith("%") else body).append(line)
+    assert len(comments) == 2
+    assert re.findall(r"\\(begin|end)\{(\w+)\}", text) == [("begin", "tabular"), ("end", "tabular")]
+    begin, top, head, middle, *rows, bottom, end = body
+    assert (top, middle, bottom, end) == (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")
+    columns = re.fullmatch(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}", begin)[1]
+    cells = []
+    for row in (head, *rows):
+        assert row.endswith(r" \\") and not row.startswith("[")
+        row = row.removesuffix(r" \\")
+        assert not re.search(r"(?<!\\)[%_#~^]", re.sub(r"\^\{-?\d+\}", "", row)), row
+        assert len(re.findall(r"(?<!\\)\$", row)) % 2 == 0
+        depth = 0
+        for character in re.findall(r"(?<!\\)[{}]", row):
+            depth += 1 if character == "{" else -1
+            assert depth >= 0
+        assert depth == 0 and all(ord(c) < 0x180 and c.isprintable() for c in row)
+        cells.append(re.split(r"(?<!\\)&", row))
+        assert len(cells[-1]) == len(columns)
+    return cells
 
 
-def test_every_row_has_a_cell_for_each_column(table):
-    body = table[table.index("\\toprule") : table.index("\\bottomrule")]
-    rows = [line for line in body.splitlines() if line.endswith("\\\\")]
-    assert len(rows) == 3
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {3}
-    assert table.count("\\begin{tabular}{lrrr}") == table.count("\\end{tabular}") == 1
-    plain = re.sub(r"\\text\w+\{\}|\\[&%$#_{}]", "", "".join(rows))
-    assert not re.search(r"[%#_~^$]|[^\x00-\x7f]", plain)
-    assert "--" in rows[2]  # what is not measured
+def test_hostile_names_stay_in_their_cells():
+    cells = structure(latex.tabular(["x", HOSTILE], [[HOSTILE, "1.0"], ["[y]", "–"]], 1, "made by\nthis"))
+    assert len(cells) == 3
+    assert latex.escape(r"50% of \input{x} & $y$") == (r"50\% of \textbackslash{}input\{x\} \& \$y\$")
+    assert "U+4E2D" in latex.escape("中") and latex.escape("Größe") == "Größe"
 
 
-def test_escaping_is_exact():
-    assert latex.escape("50 % ± 1\n<a_b>") == "50 \\% $\\pm$ 1 \\textless{}a\\_b\\textgreater{}"
-    assert latex.escape("\\input{x}") == "\\textbackslash{}input\\{x\\}"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("7.50e+15", r"$7.50 \times 10^{15}$"),
+        ("lr=1e-05", r"lr=$1 \times 10^{-5}$"),
+        ("fe+1", "fe+1"),
+        ("62.0 ± 2.8 [60.0, 64.0]", r"62.0 $\pm$ 2.8 {[}60.0, 64.0]"),
+    ],
+)
+def test_figures_are_set_as_a_paper_has_them(text, shown):
+    assert latex.escape(text) == shown
 
 
-@pytest.mark.skipif(TEX is None, reason="no LaTeX here (Debian: apt install texlive-latex-recommended)")
-def test_it_compiles_as_it_is(table, tmp_path):
-    (tmp_path / "summary.tex").write_text(table, encoding="utf-8")
-    paper = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{summary}\\end{document}"
-    (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
-    options = [] if "tectonic" in TEX else ["-interaction=nonstopmode", "-halt-on-error"]
-    subprocess.run([TEX, *options, "paper.tex"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+def test_the_summary_is_written_as_latex_with_its_command(tmp_path):
+    for number, name in enumerate(("random_1", "a & b", "[50%] $x^2$ ~\\")):
+        write_record(tmp_path / "toy" / str(number) / "probe" / "seed0", record(name, 60.0 + number))
+    results = of_folder(tmp_path / "toy")
+    reporting.update(results)
+    text = (results.folder / "tables" / "summary.tex").read_text(encoding="utf-8")
+    assert text.startswith("% python run_suite.py report --suite toy: ")
+    header, lines, _ = tables.layout(results)
+    assert [len(header)] * (len(lines) + 1) == [len(row) for row in structure(text)]
+    (results.folder / "tables" / "summary.tex").unlink()
+    assert reporting.update(results)

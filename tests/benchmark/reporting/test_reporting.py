@@ -8,59 +8,18 @@ import json
 
 import numpy as np
 import pytest
+from record_data import COST, record
 from rich.console import Console
 
 from benchmark import reporting
 from benchmark.records.schema import BackboneInfo, Cost, DataInfo, Metric, Record, TaskInfo
 from benchmark.records.store import write_record
 from benchmark.reporting import plots, tables
+from benchmark.reporting.canvas import FORMATS
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.results import of_folder
 from benchmark.reporting.total_cost import total_device_hours
 from common.errors import UserError
-
-COST = {
-    "seconds": 301.5,
-    "cpu_seconds": 590.0,
-    "flops": 7.5e15,
-    "samples": 64_000,
-    "peak_memory_bytes": 3 << 30,
-}
-DESCRIPTIONS = {
-    "random": {"source": "random", "objective": None, "cost": None},
-    "clip": {"source": "run", "objective": "clip", "cost": COST},
-    "catlip": {"source": "run", "objective": "catlip", "cost": {**COST, "seconds": 120.0}},
-}
-
-
-def record(backbone: str = "catlip", value: float = 66.0, **changes) -> Record:
-    values = {
-        "status": "done",
-        "suite": "toy",
-        "backbone": BackboneInfo(
-            name=backbone,
-            spec=f"run:{backbone}",
-            description=DESCRIPTIONS.get(backbone, DESCRIPTIONS["catlip"]),
-        ),
-        "task": TaskInfo(name="probe", type="linear_probe", config="probe.py", config_digest="c", protocol=1),
-        "data": DataInfo(name="toy", path="data", digest="d"),
-        "seed": 0,
-        "fingerprint": "f",
-        "command": f"python run_suite.py run probe.py --backbone run:{backbone}",
-        "started": "2026-01-01T00:00:00+00:00",
-        "finished": "2026-01-01T00:00:10+00:00",
-        "primary": "top1",
-        "metrics": {
-            "top1": Metric(value=value, low=value - 2, high=value + 2, n=80, method="wilson over classes"),
-            "top1_over_images": Metric(
-                value=value, low=value - 1, high=value + 1, n=2400, method="wilson over images"
-            ),
-        },
-        "chosen": {"l2": 0.001},
-        "notes": ["All images of a class show one drawing."],
-        "cost": Cost(seconds=10.0),
-    }
-    return Record(**{**values, **changes})
 
 
 def failed(backbone: str, error: str = "the process was killed by SIGKILL") -> Record:
@@ -84,9 +43,13 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def every_format(*stems: str) -> set[str]:
+    return {stem + suffix for stem in stems for suffix in FORMATS}
+
+
 def shown(results) -> str:
     console = Console(width=250, file=io.StringIO())
-    console.print(tables.terminal(results))
+    console.print(tables.terminal(results, console.width))
     return console.file.getvalue()
 
 
@@ -102,7 +65,8 @@ def test_the_summary_has_every_figure_and_every_failure(results_of):
         "590",
         "7.50e+15",
         "64,000",
-        "3.0 GiB",
+        "memory, GiB",
+        "3.0",
     ):
         assert cell in terminal and cell.replace("[", r"\[").replace("]", r"\]") in text
     assert "All images of a class show one drawing." in text
@@ -125,9 +89,9 @@ def test_a_task_may_show_several_metrics(results_of):
     header, _, *lines = [line for line in tables.markdown(results).splitlines() if line.startswith("|")]
     assert header == "| backbone | clip | catlip | random |"
     assert lines[1:4] == [
-        r"| probe bbox\_mAP \[95 %\], 1 seed | 16.0 \[15.0, 17.0\] | 16.0 \[15.0, 17.0\] | FAILED |",
-        "| probe chosen | lr=0.1 | lr=0.1 | – |",
-        r"| probe segm\_mAP \[95 %\], 1 seed | 9.0 \[8.0, 10.0\] | 9.0 \[8.0, 10.0\] | FAILED |",
+        r"| Linear probe, box AP | 16.0 \[15.0, 17.0\] | 16.0 \[15.0, 17.0\] | FAILED |",
+        "| Linear probe, chosen | lr=0.1 | lr=0.1 | – |",
+        r"| Linear probe, mask AP | 9.0 \[8.0, 10.0\] | 9.0 \[8.0, 10.0\] | FAILED |",
     ]
     line = rows(tables.summary_csv(results))[0]
     assert (line["probe_value"], line["probe_segm_mAP_value"]) == ("16.0", "9.0")
@@ -141,7 +105,7 @@ def test_the_longer_side_of_a_table_goes_down(results_of):
     many = [f"b{number}" for number in range(12)]
     results = results_of(*(record(name, 50.0) for name in many))
     header, lines, names = tables.layout(results)
-    assert header[:4] == ["backbone", "objective", "probe top1 % [95 %], 1 seed", "probe chosen"]
+    assert header[:4] == ["backbone", "objective", "Linear probe, top-1 %", "Linear probe, chosen"]
     assert {line[0] for line in lines} == set(many) and names == 2
 
 
@@ -225,7 +189,8 @@ def test_seeds_are_averaged_and_their_spread_is_told(results_of):
 
 def test_one_seed_is_marked_as_one_wherever_it_is_shown(results_of):
     results = results_of(record("clip", 60.0), record("catlip", 64.0))
-    assert "probe top1 % [95 %], 1 seed" in shown(results)
+    assert "Suite toy: figures [95 % intervals], 1 seed" in shown(results)
+    assert "Figures \\[95 % intervals\\], 1 seed." in tables.markdown(results)
     assert any("no order of backbones is a finding" in note for note in notes_of(results))
     scores = {name: results.score(name, "probe", "top1") for name in results.backbones}
     looks = plots.looks_of(results)
@@ -322,8 +287,25 @@ def test_the_newest_protocol_wins_over_a_later_record_of_an_older_one(results_of
     assert [row.status for row in results.rows] == ["outdated", "done"]
 
 
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_the_terminals_table_fits_and_cuts_nothing(results_of, width, count):
+    names = [f"vit_base_patch16_{number}.laion2b" for number in range(count)]
+    entries = [record(name, 60.0 + n, seed=seed) for n, name in enumerate(names) for seed in (0, 1)]
+    old = TaskInfo(name="probe", type="linear_probe", config="probe.py", config_digest="c", protocol=0)
+    results = results_of(*entries, record("old", 33.0, task=old, finished="2025-12-31T00:00:00+00:00"))
+    console = Console(width=width, file=io.StringIO())
+    console.print(tables.terminal(results, width))
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    for number in range(count):
+        assert f"{60 + number}.0 ± 0.0" in text and f"[{58 + number}.0, {62 + number}.0]" in text
+    assert "outdated" in text and "33.0" not in text and "…" not in text
+    assert any("left out old (of 2025-12-31)" in note for note in notes_of(results))
+
+
 def test_several_tasks_are_told_apart(results_of):
-    other = TaskInfo(name="detect", type="t", config="c", config_digest="c", protocol=1)
+    other = TaskInfo(name="detect", type="other:Task", config="c", config_digest="c", protocol=1)
     scores = {
         "box": Metric(value=12.5, low=11.0, high=14.0, n=200, unit="AP", method="bootstrap over images")
     }
@@ -331,7 +313,7 @@ def test_several_tasks_are_told_apart(results_of):
     results = results_of(record("clip"), record("random", 5.0))
     results.rows += results_of(second).rows[:1]
     header = [what for what, *_ in tables.layout(results)[1]]
-    assert "detect box AP [95 %], 1 seed" in header and "probe top1 % [95 %], 1 seed" in header
+    assert "detect, box AP" in header and "Linear probe, top-1 %" in header
     assert "–" in shown(results)
 
 
@@ -360,7 +342,7 @@ def test_plots_are_made_once_and_again_when_something_changed(results_of, tmp_pa
 def test_nothing_to_draw_is_no_error(results_of):
     results = results_of(failed("clip"))
     assert reporting.update(results)
-    assert not list((results.folder / "plots").glob("*.png"))
+    assert not list((results.folder / "plots").glob("*"))
     assert "FAILED" in shown(results)
 
 
