@@ -65,17 +65,19 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
         written: what the files show, where that is more than the terminal does.
     """
     from benchmark import reporting
-    from benchmark.reporting import comparisons, efficiency, ladder, tables, time_to_quality
+    from benchmark.reporting import comparisons, efficiency, ladder, page, tables, time_to_quality
     from benchmark.reporting.notes import notes_of
     from benchmark.running.console import say, say_notes, stdout
 
     reporting.update(written or results, force)
     console = stdout()
     console.print(tables.terminal(results, console.width))
-    said: list[str] = []
     for table in efficiency.terminal(results):
         console.print(table)
-    for part in (comparisons, time_to_quality, efficiency, ladder):
-        said += part.sentences(results)
+    said = [*time_to_quality.sentences(results), *efficiency.sentences(results), *ladder.sentences(results)]
     say_notes(said + notes_of(results), console)
-    say(f"tables: {results.folder / 'tables'}\nplots:  {results.folder / 'plots'}", console)
+    if verdicts := comparisons.sentences(results):
+        say("", console)
+        say_notes(verdicts, console)
+    folder = results.folder
+    say(f"tables: {folder / 'tables'}\nplots:  {folder / 'plots'}\npage:   {folder / page.NAME}", console)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.metrics import paired
 from benchmark.records.schema import Metric
+from benchmark.reporting.names import metric_title, task_titles
 from benchmark.reporting.results import Results, Row, seeds_words
 from benchmark.reporting.tables import csv_text, markdown_table
 from common.files import write_text
@@ -134,11 +135,11 @@ def places(results: Results) -> list[Place]:
     return list(_read(results.folder / "tables" / PLACES, Place))
 
 
-def sentence(found: Comparison, task: str | None = None, metric: str | None = None) -> str:
+def sentence(found: Comparison, task: str, metric: str) -> str:
     """The verdict in words: what may be said, the difference, and at what cost.
 
     Args:
-        task, metric: what they are called; default their names.
+        task, metric: what they are called.
     """
     margin = f"{found.margin:g} point{'' if found.margin == 1 else 's'}"
     what = {
@@ -149,8 +150,8 @@ def sentence(found: Comparison, task: str | None = None, metric: str | None = No
         "undecided": f"cannot be told from {found.baseline} to within {margin}",
     }[found.verdict]
     text = (
-        f"{task or found.task}: {found.backbone} {what} "
-        f"({metric or found.metric} {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}])"
+        f"{task}: {found.backbone} {what} "
+        f"({metric} {found.difference:+.1f} [{found.low:+.1f}, {found.high:+.1f}])"
     )
     if found.cheaper_flops:
         text += f", {_times(found.cheaper_flops)} FLOPs of pre-training"
@@ -159,8 +160,14 @@ def sentence(found: Comparison, task: str | None = None, metric: str | None = No
 
 def sentences(results: Results) -> list[str]:
     """The verdicts on pre-trained backbones, for the terminal; what one seed cannot tell is said once."""
-    found = [entry for entry in comparisons(results) if results.card(entry.backbone).source != "random"]
-    said = [sentence(entry) for entry in found]
+    found = [
+        entry
+        for entry in comparisons(results)
+        if entry.backbone in results.backbones and entry.task in results.tasks
+        if results.card(entry.backbone).source != "random"
+    ]
+    titles = task_titles(results)
+    said = [sentence(entry, titles[entry.task], metric_title(entry.metric)) for entry in found]
     if reached := [entry.coverage for entry in found if entry.coverage is not None]:
         said.append(covered(reached))
     if any(entry.repetitions == 1 for entry in found):

@@ -79,8 +79,8 @@ def test_every_backbone_is_compared_with_clip(folder):
 def test_it_is_said_in_a_sentence_and_one_seed_is_no_finding(folder):
     results = of_folder(folder)
     reporting.update(results)
-    verdict, warning = comparisons.sentences(results)  # random weights are no claim to be made
-    assert verdict.startswith("probe: catlip is better than clip (top1 +")
+    verdict, *_, warning = comparisons.sentences(results)  # random weights are no claim to be made
+    assert verdict.startswith("probe: catlip is better than clip (top-1 +")
     assert "with 1.20 times fewer FLOPs of pre-training; 1 seed." in verdict
     assert "none is a finding" in warning
     text = (folder / "tables" / "verdicts.md").read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def test_what_cannot_be_told_apart_shares_a_place(tmp_path):
     comparisons.write(results)
     (found,) = [entry for entry in comparisons.comparisons(results) if entry.backbone == "catlip"]
     assert found.verdict == "equal within δ" and found.margin == 10
-    assert "as good as clip within 10 points" in comparisons.sentence(found)
+    assert "as good as clip within 10 points" in comparisons.sentence(found, "probe", "top-1")
     places = {place.backbone: (place.text, place.ties) for place in comparisons.places(results)}
     assert places == {"random": ("3", "b"), "clip": ("1–2", "a"), "catlip": ("1–2", "a")}
     results.margins = {"top1": 0.1}
