@@ -68,7 +68,21 @@ def test_list_shows_what_matches(capsys):
     assert {"demo", "smoke"} <= {line.split()[0] for line in capsys.readouterr().out.splitlines()}
 
 
-COMMANDS = ["run", "list", "pretrain", "prepare", "label", "vocabulary", "match", "report", "doctor", "speed"]
+COMMANDS = [
+    *(
+        "run",
+        "list",
+        "pretrain",
+        "prepare",
+        "label",
+        "vocabulary",
+        "match",
+        "report",
+        "doctor",
+        "speed",
+        "export",
+    )
+]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
