@@ -14,6 +14,7 @@ from backbones import download
 from benchmark.cli import (
     convert,
     doctor,
+    export,
     label,
     listing,
     match,
@@ -93,6 +94,7 @@ app.command("match")(match.command)
 app.command("speed")(speed.command)
 app.command("report")(report.command)
 app.command("convert")(convert.command)
+app.command("export")(export.command)
 app.command("doctor")(doctor.command)
 
 

@@ -51,6 +51,15 @@ AxisOption = Annotated[
         "of the result's name, so that several values stand side by side. May be repeated.",
     ),
 ]
+HubDataOption = Annotated[
+    list[str],
+    typer.Option(
+        "--dataset",
+        metavar="NAME=OWNER/DATASET:TASK",
+        help="Data that are a benchmark on Hugging Face's hub, and the task in its eval.yaml: their results "
+        "get an entry in .eval_results. May be repeated.",
+    ),
+]
 SeedsOption = Annotated[
     int | None,
     typer.Option(

@@ -196,7 +196,7 @@ class Results:
             by_pretraining.setdefault(record.pretraining_seed, []).append(headline.value)
         return Score(
             status=status,
-            metric=_mean(headlines),
+            metric=mean_metric(headlines),
             name=metric,
             values=tuple(headline.value for headline in headlines),
             spread=spread(by_pretraining),
@@ -365,7 +365,9 @@ def _further(record: Record) -> dict[str, str | None]:
     return {entry.name: entry.digest for entry in record.further}
 
 
-def _mean(metrics: list[Metric]) -> Metric:
+def mean_metric(metrics: list[Metric]) -> Metric:
+    """One metric of several runs: means of figures and of ends of intervals, None where a run lacks it."""
+
     def mean(values: list[float | None]) -> float | None:
         return None if None in values else sum(values) / len(values)
 

@@ -69,7 +69,7 @@ def test_list_shows_what_matches(capsys):
 
 
 COMMANDS = ["run", "plan", "list", "pretrain", "prepare", "label", "vocabulary", "match", "report"]
-COMMANDS += ["doctor", "speed"]
+COMMANDS += ["doctor", "speed", "export"]
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
