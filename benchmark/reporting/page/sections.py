@@ -12,6 +12,7 @@ from benchmark.reporting.notes import notes_of
 from benchmark.reporting.page.blocks import Figure, Grid, Item, Section, Verdicts, Words
 from benchmark.reporting.page.galleries import credits, galleries
 from benchmark.reporting.page.provenance import anchor_of, cells_of, pretrainings_of
+from benchmark.reporting.page.speed import speed_ups
 from benchmark.reporting.results import Results, Score
 from benchmark.reporting.tables import score_text
 from common.names import slug
@@ -276,6 +277,7 @@ PARTS: tuple[Callable[[Results], Section | None], ...] = (
     verdicts,
     main_table,
     cost,
+    speed_ups,
     less_data,
     methods,
     robustness,

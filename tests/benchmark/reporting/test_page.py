@@ -10,11 +10,14 @@ from itertools import pairwise
 
 import pytest
 from test_comparisons import cell
+from test_speed import write as write_speed
 
 from benchmark import reporting
 from benchmark.records.store import read_record, write_record
 from benchmark.reporting import page
 from benchmark.reporting.names import figure_text
+from benchmark.reporting.page.blocks import Grid
+from benchmark.reporting.page.speed import speed_ups
 from benchmark.reporting.results import of_folder
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
@@ -157,3 +160,13 @@ def test_a_browser_shows_it_without_a_complaint(reported, tmp_path):
     shown = Outline(done.stdout)
     # the script has run: heads of columns can be pressed
     assert len(shown.named("button")) == sum(a.get("scope") == "col" for a in shown.named("th"))
+
+
+def test_speed_that_was_measured_beside_the_suite_is_shown(folder):
+    assert speed_ups(of_folder(folder)) is None
+    for name in ("catlip", "clip"):
+        write_speed(folder.parent / "speed", name)
+    section = speed_ups(of_folder(folder))
+    (grid,) = [block for block in section.blocks if isinstance(block, Grid)]
+    assert [row[0].text for row in grid.rows] == ["catlip", "clip"] and "1.30" in str(grid.rows[0])
+    assert "Speed of a step" in page.render(of_folder(folder))
