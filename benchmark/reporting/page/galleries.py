@@ -24,7 +24,7 @@ from benchmark.reporting.names import task_titles
 from benchmark.reporting.page.blocks import Picture, Pictures, Words
 from benchmark.reporting.results import Results, Row
 from common.errors import UserError
-from common.files import within
+from common.files import placed, within
 
 if TYPE_CHECKING:
     import pandas
@@ -66,7 +66,7 @@ def credits(results: Results) -> list[Words]:
     said: dict[str, None] = {}
     for row in results.rows:
         if row.status == "done" and row.record.task.type in MAKERS:
-            root = Path(row.record.data.path)
+            root = placed(row.record.data.path)
             for file in (root / LICENCES, root.parent / LICENCES):
                 if file.is_file() and file.stat().st_size < 10_000:
                     said[" ".join(file.read_text(encoding="utf-8", errors="replace").split())] = None
@@ -231,7 +231,7 @@ MAKERS = {
 
 def _data(rows: dict[str, Row]) -> Path:
     """Where the data of these cells are."""
-    return Path(next(iter(rows.values())).record.data.path)
+    return placed(next(iter(rows.values())).record.data.path)
 
 
 def _table(rows: dict[str, Row], columns: list[str]) -> pandas.DataFrame:
