@@ -46,7 +46,7 @@ def command(
     """Rebuild a suite's tables and plots from its records, or compare two folders; nothing is computed.
 
     Example: [bold]python run_suite.py report --suite demo[/bold]
-    Of two machines: [bold]python run_suite.py report results/demo /elsewhere/results/demo[/bold]
+    Of two machines: [bold]python run_suite.py report results/mine /elsewhere/results/mine[/bold]
     """
     from benchmark.reporting import speed
 
