@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.metrics import coco_matching
+from benchmark.metrics.coco_matching import AREAS, MOST, THRESHOLDS, Matching
 from benchmark.records.schema import Metric
 from benchmark.statistics.coverage import coverage
 from benchmark.statistics.interval import Interval
 from benchmark.statistics.precision import FEWEST, Parts, splits, subsampled_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas
 
 NAMES = (
@@ -26,16 +27,21 @@ NAMES = (
 """The twelve numbers in COCO's order: precision at IoU 0.5:0.95, at 0.5, at 0.75, of small, medium and large
 objects; recall with 1, 10 and 100 detections per image, and by size."""
 
-_AREAS = ("all", "small", "medium", "large")
-_THRESHOLDS = 10
 _PRECISIONS = {
     "mAP": ("all", slice(None)),
     "mAP_50": ("all", slice(0, 1)),
     "mAP_75": ("all", slice(5, 6)),
-    **{f"mAP_{area[0]}": (area, slice(None)) for area in _AREAS[1:]},
+    **{f"mAP_{area[0]}": (area, slice(None)) for area in list(AREAS)[1:]},
 }
 """Name -> sizes of objects and IoU thresholds it is the mean over."""
 _RECALLS = np.linspace(0.0, 1.0, 101)
+_FOUND = {
+    "AR_1": ("all", 1),
+    "AR_10": ("all", 10),
+    "AR_100": ("all", MOST),
+    **{f"AR_{area[0]}": (area, MOST) for area in list(AREAS)[1:]},
+}
+"""Name -> sizes of objects, and how many detections of each image and category it looks at."""
 
 
 def measure(
@@ -44,14 +50,14 @@ def measure(
     """The twelve numbers, the six precisions with intervals, and what was found in each image.
 
     Args:
-        annotations, detections, kind: as `evaluate` takes them.
+        annotations, detections, kind: as `coco_matching.match` takes them.
 
     Returns:
         Metrics by ``<kind>_<name>`` with the names of `NAMES`; `Matches.table`; and what the interval of mAP
         is made of, None where there is none.
     """
-    values = evaluate(annotations, detections, kind)
     matches = match(annotations, detections, kind)
+    values = evaluate(matches)
     images = len(matches.image_ids)
     parts = parts_of(matches) if images >= FEWEST else {}
     bounds = _intervals(parts)
@@ -66,54 +72,29 @@ def measure(
     return metrics, matches.table(kind), parts.get("mAP")
 
 
-def evaluate(
-    annotations: Path, detections: list[dict[str, Any]], kind: str, evaluator: str | None = None
-) -> dict[str, float]:
-    """COCO's twelve numbers.
-
-    Args:
-        annotations: COCO instances json.
-        detections: COCO results: image_id, category_id, score, bbox and (for ``segm``) segmentation as RLE.
-        kind: ``bbox`` or ``segm``.
-        evaluator: ``faster_coco_eval`` or ``pycocotools``; default: the first if it is installed.
-
-    Returns:
-        The numbers in percent by `NAMES`; without those that are undefined because no object has the size.
-    """
-    if evaluator is None:
-        installed = importlib.util.find_spec("faster_coco_eval") is not None
-        evaluator = "faster_coco_eval" if installed else "pycocotools"
-    if evaluator == "faster_coco_eval":
-        from faster_coco_eval import COCO
-        from faster_coco_eval import COCOeval_faster as COCOeval
-    else:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    run = _prepared(COCO, COCOeval, annotations, detections, kind)
-    if run is None:
-        return _nothing_found(annotations)
-    with contextlib.redirect_stdout(io.StringIO()):
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    values = (100.0 * float(value) for value in run.stats[:12])
-    return {name: value for name, value in zip(NAMES, values, strict=True) if value >= 0}
+def evaluate(matches: Matches) -> dict[str, float]:
+    """COCO's twelve numbers in percent by `NAMES`; without those of a size that no object has."""
+    plain = matches.average_precision(np.ones((1, len(matches.image_ids)), dtype=int))
+    values = {name: float(value[0]) for name, value in plain.items()} | matches.recalls
+    return {name: values[name] for name in NAMES if np.isfinite(values[name])}
 
 
 @dataclass
 class Matches:
-    """Which detections match, as pycocotools matches them, in a form that can be accumulated again quickly.
+    """Which detections match (`match`), in a form that can be accumulated again quickly.
 
     Attributes:
         image_ids: of all images, ascending.
         per_image: [images, 2 + thresholds]: objects, detections, and objects found at each IoU threshold.
         groups: (category, area) -> (image [D], correct [T, D], counted [T, D], objects [images]);
             detections by falling score; `counted` is False for those that neither help nor harm.
+        recalls: the six recalls of `NAMES` in percent, NaN where no object has the size.
     """
 
     image_ids: list[int]
     per_image: np.ndarray
     groups: dict[tuple[int, str], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+    recalls: dict[str, float] = field(default_factory=dict)
 
     def average_precision(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """AP of resamples of the images.
@@ -128,17 +109,21 @@ class Matches:
         values = {name: tables[area][..., chosen] for name, (area, chosen) in _PRECISIONS.items()}
         return {name: _mean(100.0 * table.reshape(len(table), -1)) for name, table in values.items()}
 
-    def class_precision(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+    def class_precision(
+        self, counts: np.ndarray, areas: Iterable[str] = tuple(AREAS)
+    ) -> dict[str, np.ndarray]:
         """AP of each category, by size of objects: [R, categories, thresholds], NaN without such objects.
 
         Args:
             counts: [R, images], how often each image was drawn.
+            areas: sizes to look at.
         """
         counts = np.asarray(counts)
-        by_area: dict[str, list[np.ndarray]] = {area: [] for area in _AREAS}
+        by_area: dict[str, list[np.ndarray]] = {area: [] for area in areas}
         for (_, area), group in self.groups.items():
-            by_area[area].append(_precision(counts, *group))
-        empty = np.full((len(counts), _THRESHOLDS), np.nan)
+            if area in by_area:
+                by_area[area].append(_precision(counts, *group))
+        empty = np.full((len(counts), len(THRESHOLDS)), np.nan)
         return {area: np.stack(tables or [empty], axis=1) for area, tables in by_area.items()}
 
     def table(self, kind: str) -> pandas.DataFrame:
@@ -159,39 +144,46 @@ class Matches:
 
 
 def match(annotations: Path, detections: list[dict[str, Any]], kind: str) -> Matches:
-    """Match detections to objects (pycocotools), image by image and category by category."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
-    image_ids = sorted(truth.getImgIds())
-    row = {image: index for index, image in enumerate(image_ids)}
-    per_image = np.zeros((len(image_ids), 2 + _THRESHOLDS))
-    run = _prepared(COCO, COCOeval, annotations, detections, kind)
-    if run is None:
-        for annotation in truth.anns.values():
-            per_image[row[annotation["image_id"]], 0] += not annotation.get("iscrowd", 0)
-        return Matches(image_ids, per_image, _empty_groups(truth, row))
-    with contextlib.redirect_stdout(io.StringIO()):
-        run.evaluate()
+    """Match detections to objects, and sort what was found for accumulation (`coco_matching.match`)."""
+    found = coco_matching.match(annotations, detections, kind)
+    images = len(found.image_ids)
+    per_image = np.zeros((images, 2 + len(THRESHOLDS)))
+    per_image[:, 0] = np.bincount(found.object_image[found.object_counts[0]], minlength=images)
+    per_image[:, 1] = np.bincount(found.image, minlength=images)
+    for t, correct in enumerate(found.correct[0]):
+        per_image[:, 2 + t] = np.bincount(found.image[correct], minlength=images)
+    falling = np.lexsort((-found.score, found.category))
     groups = {}
-    images, areas = len(run.params.imgIds), len(run.params.areaRng)
-    for k, category in enumerate(run.params.catIds):
-        for a, area in enumerate(_AREAS):
-            start = (k * areas + a) * images
-            results = [result for result in run.evalImgs[start : start + images] if result is not None]
-            if not results:
-                continue
-            groups[category, area] = _group(results, row)
-            if area == "all":
-                for result in results:
-                    correct = (result["dtMatches"] > 0) & ~result["dtIgnore"].astype(bool)
-                    here = per_image[row[result["image_id"]]]
-                    here[0] += np.count_nonzero(result["gtIgnore"] == 0)
-                    here[1] += len(result["dtScores"])
-                    here[2:] += correct.sum(axis=1)
-    return Matches(image_ids, per_image, groups)
+    for place, category in enumerate(found.categories):
+        # Of equal scores those of the earlier image come first, and within an image those listed first.
+        chosen = falling[slice(*np.searchsorted(found.category, [place, place + 1]))]
+        objects = slice(*np.searchsorted(found.object_category, [place, place + 1]))
+        if not len(chosen) and objects.start == objects.stop:
+            continue
+        for a, area in enumerate(AREAS):
+            own = found.object_image[objects][found.object_counts[a, objects]]
+            groups[category, area] = (
+                found.image[chosen],
+                found.correct[a][:, chosen],
+                found.counted[a][:, chosen],
+                np.bincount(own, minlength=images),
+            )
+    return Matches(found.image_ids, per_image, groups, _recalls(found))
+
+
+def _recalls(found: Matching) -> dict[str, float]:
+    """The six recalls of `NAMES` in percent: means over categories with such objects and thresholds."""
+    recalls = {}
+    number = len(found.categories)
+    for name, (area, most) in _FOUND.items():
+        a = list(AREAS).index(area)
+        objects = np.bincount(found.object_category[found.object_counts[a]], minlength=number)
+        correct = found.correct[a] & (found.rank < most)
+        each = [np.bincount(found.category[row], minlength=number) for row in correct]
+        present = objects > 0
+        shares = np.stack(each)[:, present] / objects[present]
+        recalls[name] = 100.0 * float(shares.mean()) if present.any() else float("nan")
+    return recalls
 
 
 def intervals(matches: Matches, seed: int = 0) -> dict[str, Interval]:
@@ -220,7 +212,7 @@ def parts_of(matches: Matches, seed: int = 0) -> dict[str, Parts]:
     counts = np.concatenate([np.ones((1, images), dtype=int), *rows.values()])
     tables = matches.class_precision(counts)
     ends = np.cumsum([1, *(len(row) for row in rows.values())])
-    objects: dict[str, list[int]] = {area: [] for area in _AREAS}
+    objects: dict[str, list[int]] = {area: [] for area in AREAS}
     for (_, area), group in matches.groups.items():
         objects[area].append(int(group[3].sum()))
     found = {}
@@ -230,52 +222,6 @@ def parts_of(matches: Matches, seed: int = 0) -> dict[str, Parts]:
         if objects[area]:
             found[name] = Parts(table[0], parts, np.array(objects[area]))
     return found
-
-
-def _prepared(coco: type, cocoeval: type, annotations: Path, detections: list[dict], kind: str) -> Any | None:
-    """An evaluation ready to run; None when nothing was detected, which the tools cannot read."""
-    if not detections:
-        return None
-    keys = ("image_id", "category_id", "score", "bbox" if kind == "bbox" else "segmentation")
-    # With a box beside the mask, the tools would take the box's area for the object's size.
-    plain = [{key: detection[key] for key in keys} for detection in detections]
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = coco(str(annotations))
-        return cocoeval(truth, truth.loadRes(plain), kind)
-
-
-def _nothing_found(annotations: Path) -> dict[str, float]:
-    matches = match(annotations, [], "bbox")
-    precision = matches.average_precision(np.ones((1, len(matches.image_ids)), dtype=int))
-    defined = {name[-2:] for name, value in precision.items() if np.isfinite(value[0])}
-    return {name: 0.0 for name in NAMES if name[-2:] in defined or name[-2:] not in {"_s", "_m", "_l"}}
-
-
-def _group(results: list[dict[str, Any]], row: dict[int, int]) -> tuple[np.ndarray, ...]:
-    scores = np.concatenate([result["dtScores"] for result in results])
-    order = np.argsort(-scores, kind="mergesort")
-    image = np.repeat([row[r["image_id"]] for r in results], [len(r["dtScores"]) for r in results])[order]
-    matched = np.concatenate([result["dtMatches"] for result in results], axis=1)[:, order] > 0
-    counted = ~np.concatenate([result["dtIgnore"] for result in results], axis=1)[:, order].astype(bool)
-    objects = np.zeros(len(row), dtype=int)
-    for result in results:
-        objects[row[result["image_id"]]] = np.count_nonzero(np.asarray(result["gtIgnore"]) == 0)
-    return image.astype(int), matched & counted, counted, objects
-
-
-def _empty_groups(truth: Any, row: dict[int, int]) -> dict[tuple[int, str], tuple[np.ndarray, ...]]:
-    groups = {}
-    limits = {"all": (0, 1e10), "small": (0, 1024), "medium": (1024, 9216), "large": (9216, 1e10)}
-    nothing = np.zeros((_THRESHOLDS, 0), dtype=bool)
-    for annotation in truth.anns.values():
-        if annotation.get("iscrowd", 0):
-            continue
-        for area, (low, high) in limits.items():
-            if low <= annotation["area"] <= high:
-                key = (annotation["category_id"], area)
-                new = (np.zeros(0, dtype=int), nothing, nothing, np.zeros(len(row), dtype=int))
-                groups.setdefault(key, new)[3][row[annotation["image_id"]]] += 1
-    return groups
 
 
 def _precision(
@@ -293,32 +239,37 @@ def _precision(
     result[total > 0] = 0.0
     if not correct.any():
         return result
-    # The correct detections of all thresholds side by side, each threshold a segment of columns.
+    # The correct detections of all thresholds side by side, each threshold a segment of columns; and those
+    # that count neither way: how many there are before each correct one, and before its segment.
     segment, places = np.nonzero(correct)
     starts = np.flatnonzero(np.diff(segment, prepend=-1))
     thresholds = segment[starts]
     own = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(segment)))
+    idle_segment, idle = np.nonzero(~counted[thresholds])
+    width = len(image)
+    up_to = np.searchsorted(idle_segment * width + idle, own * width + places)
+    from_ = np.searchsorted(idle_segment, own)
     # Greatest from the right, begun anew in each segment: all of one segment lies above all right of it.
     raised = 2.0 * (len(starts) - own)
-    size = max(1, 2**22 // max(len(image), len(segment)))
+    size = max(1, 2**20 // max(width, len(segment)))
     for start in range(0, len(counts), size):
         rows = slice(start, start + size)
-        weight = counts[rows][:, image]
-        hits = np.cumsum(weight[:, places], axis=1)
+        weight = counts[rows].astype(np.int32).take(image, axis=1)
+        hits = np.cumsum(weight.take(places, axis=1), axis=1, dtype=np.int32)
         before = np.where(starts > 0, hits[:, starts - 1], 0)
-        hits -= before[:, own]
-        if counted[thresholds].all():
-            seen = np.cumsum(weight, axis=1)[:, places]
-        else:
-            parts = [np.cumsum(weight * counted[t], axis=1)[:, places[segment == t]] for t in thresholds]
-            seen = np.concatenate(parts, axis=1)
+        hits -= before.take(own, axis=1)
+        seen = np.cumsum(weight, axis=1, dtype=np.int32).take(places, axis=1)
+        if len(idle):
+            sums = np.zeros((len(weight), len(idle) + 1), dtype=np.int32)
+            np.cumsum(weight.take(idle, axis=1), axis=1, out=sums[:, 1:])
+            seen -= sums.take(up_to, axis=1) - sums.take(from_, axis=1)
         # np.spacing(1) is what COCO's own code adds
         precision = hits / (seen + np.spacing(1)) + raised
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1] - raised
         # reached[r, h]: how many of the 101 recalls h objects found in resample r reach
         recall = np.arange(hits.max() + 1) / np.maximum(total[rows], 1)[:, None]
-        reached = np.searchsorted(_RECALLS, recall, side="right")
-        steps = reached[np.arange(len(weight))[:, None], hits]
+        reached = np.searchsorted(_RECALLS, recall, side="right").astype(np.int32)
+        steps = np.take_along_axis(reached, hits, axis=1)
         first = steps[:, starts].copy()
         steps[:, 1:] -= steps[:, :-1].copy()
         steps[:, starts] = first
