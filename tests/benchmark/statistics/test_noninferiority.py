@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 from benchmark.statistics.difference import Difference, of_shares
@@ -48,7 +49,12 @@ def test_many_tasks_make_each_verdict_harder():
     many = {str(task): (Difference(0, 0, 1.0), 1.0) for task in range(9)}
     assert verdicts({"a": entry, **many})["a"][0] != "better"
     assert verdicts({}) == {}
+
+
+def test_families_are_adjusted_as_statsmodels_adjusts_them():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06]) and holm([]) == []
+    for values in np.random.default_rng(0).random((20, 7)).round(1) ** 4:
+        assert holm(values) == pytest.approx(multipletests(values, method="holm")[1])
 
 
 def test_of_equal_backbones_one_is_seldom_called_better():
