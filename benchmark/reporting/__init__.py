@@ -8,7 +8,7 @@ from benchmark.reporting.results import Results
 from common.digest import digest
 from common.files import read_json, within, write_json
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised whenever other files are written of the same results."""
 
 
@@ -39,6 +39,7 @@ def update(results: Results, force: bool = False) -> bool:
         plots,
         published,
         time_to_quality,
+        verdict_plot,
     )
 
     parts = (
@@ -48,6 +49,7 @@ def update(results: Results, force: bool = False) -> bool:
         efficiency,
         ladder,
         comparisons,
+        verdict_plot,  # of what `comparisons` wrote
         published,
         panels,
         labels,

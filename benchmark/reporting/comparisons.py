@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from common.files import write_text
 if TYPE_CHECKING:
     from benchmark.statistics.difference import Repeated
 
+EQUAL = ("equal within δ", "not worse")
+"""Verdicts that say of a backbone that it is as good as another."""
 VERDICTS = "verdicts.csv"
 PLACES = "places.csv"
 
@@ -27,6 +29,11 @@ NOTE = (
     "Differences are paired: both backbones on the same test images. p-values are Holm's over the tasks of a "
     "pair of backbones; a verdict holds at 5 % for all of them together. δ is the difference that matters, "
     "fixed in the suite's config. One that is worse, but surely by less than δ, is equal within it."
+)
+
+JOINT = (
+    "FLOPs and samples are counted and have no error: the 95 % interval of a difference and their ratio hold "
+    "together. Beside a ratio that was measured, the 97.5 % intervals of both make a joint region of 95 %."
 )
 
 ONE_SEED = (
@@ -49,6 +56,8 @@ class Comparison:
         repetitions, pretrainings: how often both were transferred, and how often pre-trained.
         p_different, p_not_worse, p_not_better: see `statistics.noninferiority.Claims`; Holm's over tasks.
         cheaper_flops, cheaper_samples: the baseline's pre-training cost over the backbone's; None: unknown.
+        baseline_above_random: whether the baseline is surely better here than random weights are; if not,
+            being as good as it says nothing of pre-training. None: there are no random weights.
     """
 
     task: str
@@ -72,6 +81,7 @@ class Comparison:
     verdict: str
     cheaper_flops: float | None
     cheaper_samples: float | None
+    baseline_above_random: bool | None
 
     @property
     def seeds(self) -> str:
@@ -109,11 +119,15 @@ def write(results: Results) -> list[Path]:
     folder = results.folder / "tables"
     contents = {}
     compared: list[Comparison] = []
-    for backbone in results.backbones:
+    above: dict[str, bool] = {}
+    for backbone in sorted(results.backbones, key=lambda name: results.card(name).source != "random"):
         found = _against_baseline(results, pairs, backbone)
         family = {task: (each.both, results.margin(metric)) for task, (metric, each) in found.items()}
         for task, (said, claims) in verdicts(family).items():
-            compared.append(_comparison(results, backbone, task, *found[task], said, claims))
+            if results.card(backbone).source == "random":
+                above[task] = said == "worse" and above.get(task, True)
+            entry = _comparison(results, backbone, task, *found[task], said, claims)
+            compared.append(replace(entry, baseline_above_random=above.get(task)))
     if compared:
         contents[VERDICTS] = csv_text([asdict(entry) for entry in compared])
     if placed := _places(results, pairs):
@@ -155,6 +169,8 @@ def sentence(found: Comparison, task: str, metric: str) -> str:
     )
     if found.cheaper_flops:
         text += f", {_times(found.cheaper_flops)} FLOPs of pre-training"
+    if found.baseline_above_random is False and found.verdict in EQUAL:
+        text += f"; but {found.baseline} cannot be told from random weights here"
     return f"{text}; {found.seeds}."
 
 
@@ -312,6 +328,7 @@ def _comparison(
         verdict=said,
         cheaper_flops=cheaper["flops"],
         cheaper_samples=cheaper["samples"],
+        baseline_above_random=None,
     )
 
 
@@ -362,4 +379,6 @@ def _read(file: Path, kind: type) -> Iterator[Any]:
 def _value(text: str, kind: str) -> Any:
     if "None" in kind and text == "":
         return None
+    if kind.startswith("bool"):
+        return text == "True"
     return float(text) if kind.startswith("float") else int(text) if kind == "int" else text

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from benchmark.records.schema import Metric
-from benchmark.reporting import comparisons, efficiency, labels, ladder, published, time_to_quality
+from benchmark.reporting import (
+    comparisons,
+    efficiency,
+    labels,
+    ladder,
+    published,
+    time_to_quality,
+    verdict_plot,
+)
 from benchmark.reporting.comparisons import Comparison, Place
 from benchmark.reporting.names import column_title, figure_text, metric_title, task_titles
 from benchmark.reporting.notes import notes_of
@@ -40,9 +48,7 @@ def sections_of(results: Results) -> list[Section]:
 def verdicts(results: Results) -> Section | None:
     """One sentence per task: is the backbone as good as the baseline, at what cost."""
     titles = task_titles(results)
-    found = [
-        entry for entry in comparisons.comparisons(results) if results.card(entry.backbone).source != "random"
-    ]
+    found = verdict_plot.of_pretrained(results)
     entries = [(_sentence(entry, titles), entry.verdict, BADGES[entry.verdict]) for entry in found]
     lead = f"Against {results.baseline}, on the same test images." if entries else ""
     blocks: list = []
@@ -54,15 +60,12 @@ def verdicts(results: Results) -> Section | None:
     if found:
         reached = [entry.coverage for entry in found if entry.coverage is not None]
         said = [comparisons.covered(reached)] if reached else []
-        blocks.append(Words([comparisons.NOTE, *said, JOINT]))
+        blocks.append(Words([comparisons.NOTE, *said, comparisons.JOINT]))
+        line = "One line per task: the difference from the baseline with its 95 % interval beside δ."
+        figure = Figure.of_file(results.folder / "plots" / verdict_plot.NAME, line)
+        blocks += [figure] if figure else []
         blocks.append(_verdict_table(found, titles))
     return Section("verdict", "Verdict", blocks, lead)
-
-
-JOINT = (
-    "FLOPs and samples are counted and have no error: the 95 % interval of a difference and their ratio hold "
-    "together. Beside a ratio that was measured, the 97.5 % intervals of both make a joint region of 95 %."
-)
 
 
 def main_table(results: Results) -> Section | None:

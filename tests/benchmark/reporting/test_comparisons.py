@@ -99,13 +99,28 @@ def test_what_cannot_be_told_apart_shares_a_place(tmp_path):
     comparisons.write(results)
     (found,) = [entry for entry in comparisons.comparisons(results) if entry.backbone == "catlip"]
     assert found.verdict == "equal within δ" and found.margin == 10
-    assert "as good as clip within 10 points" in comparisons.sentence(found, "probe", "top-1")
+    said = comparisons.sentence(found, "probe", "top-1")
+    assert "as good as clip within 10 points" in said and "random" not in said
     places = {place.backbone: (place.text, place.ties) for place in comparisons.places(results)}
     assert places == {"random": ("3", "b"), "clip": ("1–2", "a"), "catlip": ("1–2", "a")}
     results.margins = {"top1": 0.1}
     comparisons.write(results)
     (found,) = [entry for entry in comparisons.comparisons(results) if entry.backbone == "catlip"]
     assert found.verdict == "undecided"
+
+
+def test_to_be_as_good_as_what_is_no_better_than_random_weights_is_told_as_such(tmp_path):
+    for backbone, chance in (("random", 0.5), ("clip", 0.505), ("catlip", 0.5)):
+        cell(tmp_path / "toy", backbone, chance=chance)
+    results = of_folder(tmp_path / "toy")
+    results.margins = {"top1": 10.0}
+    reporting.update(results)
+    found = {entry.backbone: entry for entry in comparisons.comparisons(results)}
+    assert found["catlip"].verdict == "equal within δ" and found["catlip"].baseline_above_random is False
+    assert "but clip cannot be told from random weights here" in comparisons.sentences(results)[0]
+    drawing = (tmp_path / "toy" / "plots" / "verdicts.svg").read_text(encoding="utf-8")
+    assert "equal within δ; clip not above random" in drawing
+    assert "but clip cannot be told" in (tmp_path / "toy" / "report.html").read_text(encoding="utf-8")
 
 
 def test_seeds_of_pretraining_widen_what_is_said(tmp_path):

@@ -1,8 +1,10 @@
-"""Tables for a paper: as no LaTeX is at hand, what a compiler would trip over."""
+"""Tables for a paper: what a compiler would trip over, and a compiler's own word where there is one."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
 from record_data import record
@@ -50,6 +52,19 @@ def test_hostile_names_stay_in_their_cells():
     assert len(cells) == 3
     assert latex.escape(r"50% of \input{x} & $y$") == (r"50\% of \textbackslash{}input\{x\} \& \$y\$")
     assert "U+4E2D" in latex.escape("中") and latex.escape("Größe") == "Größe"
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
+def test_a_table_of_hostile_names_compiles(tmp_path):
+    table = latex.tabular(["x", HOSTILE], [[HOSTILE, "1.0 ± 2"], ["[y]", "–"]], 1, "made by\nthis")
+    (tmp_path / "table.tex").write_text(table, encoding="utf-8")
+    paper = r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table}\end{document}"
+    (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=100
+    )
+    assert done.returncode == 0 and (tmp_path / "paper.pdf").is_file(), done.stdout[-2000:]
 
 
 @pytest.mark.parametrize(
