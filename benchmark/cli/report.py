@@ -119,6 +119,7 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
     """
     from benchmark import reporting
     from benchmark.reporting import comparisons, efficiency, ladder, page, tables, time_to_quality
+    from benchmark.reporting.names import task_titles, titled
     from benchmark.reporting.notes import notes_of
     from benchmark.running.console import say, say_notes, stdout
 
@@ -128,7 +129,7 @@ def show(results: Results, force: bool = False, written: Results | None = None) 
     for table in efficiency.terminal(results):
         console.print(table)
     said = [*time_to_quality.sentences(results), *efficiency.sentences(results), *ladder.sentences(results)]
-    say_notes(said + notes_of(results), console)
+    say_notes(titled(said + notes_of(results), task_titles(results)), console)
     if verdicts := comparisons.sentences(results):
         say("", console)
         say_notes(verdicts, console)

@@ -11,6 +11,8 @@ from benchmark.records.schema import Record
 from benchmark.suites.cell import task_label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmark.reporting.results import Results, Row
 
 _TASKS = {
@@ -96,6 +98,19 @@ def task_titles(results: Results) -> dict[str, str]:
         often = Counter(titles.values())
         titles = {task: said(rows[task]) if often[title] > 1 else title for task, title in titles.items()}
     return titles
+
+
+def titled(said: Iterable[str], titles: dict[str, str]) -> list[str]:
+    """Sentences that begin with a task's name, with its title instead.
+
+    Args:
+        titles: as `task_titles` gives them.
+    """
+    found = []
+    for text in said:
+        name = next((task for task in titles if text.startswith((f"{task}:", f"{task},"))), None)
+        found.append(titles[name] + text[len(name) :] if name else text)
+    return found
 
 
 def metric_title(name: str) -> str:

@@ -125,7 +125,7 @@ def segmentations(title: str, rows: dict[str, Row]) -> Pictures | None:
     stems = _spaced(sorted(set.intersection(*kept)), IMAGES)
     lines, shown = [], set()
     for stem in stems:
-        image = next(iter(sorted(root.glob(f"images/*/{stem}.*"))))
+        image = sorted(root.glob(f"images/*/{stem}.*"))[0]
         label = root / "annotations" / image.parent.name / f"{stem}.png"
         picture = read_image(image)
         maps = {"annotated": label}

@@ -15,7 +15,7 @@ from benchmark.reporting import (
     verdict_plot,
 )
 from benchmark.reporting.comparisons import Comparison, Place
-from benchmark.reporting.names import column_title, figure_text, metric_title, task_titles
+from benchmark.reporting.names import column_title, figure_text, metric_title, task_titles, titled
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.page.blocks import Figure, Grid, Item, Section, Verdicts, Words
 from benchmark.reporting.page.galleries import credits, galleries
@@ -56,7 +56,7 @@ def verdicts(results: Results) -> Section | None:
         blocks.append(Words([comparisons.ONE_SEED], strong=True))
     blocks += [Verdicts(entries)] if entries else []
     if said := time_to_quality.sentences(results):
-        blocks.append(Words(_readable(said, titles), listed=True))
+        blocks.append(Words(titled(said, titles), listed=True))
     if found:
         reached = [entry.coverage for entry in found if entry.coverage is not None]
         said = [comparisons.covered(reached)] if reached else []
@@ -208,7 +208,7 @@ def published_figures(results: Results) -> Section | None:
         header, rows = published.layout(lines)
         blocks.append(Grid.of_text("Measured and published", header, rows, 3))
     if said := published.sentences(results):
-        blocks.append(Words(_readable(said, task_titles(results)), listed=True))
+        blocks.append(Words(titled(said, task_titles(results)), listed=True))
     for path in sorted((results.folder / "plots").glob("paper_*.svg")):
         name = path.stem.removeprefix("paper_")
         figure = Figure.of_file(path, f"The paper's {name}, from the cells that are done, beside its values.")
@@ -266,7 +266,7 @@ def unfinished(results: Results) -> Section | None:
 
 def notes(results: Results) -> Section | None:
     """What the figures mean and cannot tell."""
-    said = _readable(notes_of(results), task_titles(results))
+    said = titled(notes_of(results), task_titles(results))
     return Section("notes", "What these figures mean", [Words(said, listed=True)])
 
 
@@ -372,15 +372,6 @@ def _metric_rows(
                 cells.append(Item(text, _interval(score.metric), anchor_of(results, name, task), "", value))
         rows.append(cells)
     return rows
-
-
-def _readable(said: Iterable[str], titles: dict[str, str]) -> list[str]:
-    """Sentences that begin with a task's name, with its title instead."""
-    found = []
-    for text in said:
-        name = next((task for task in titles if text.startswith((f"{task}:", f"{task},"))), None)
-        found.append(titles[name] + text[len(name) :] if name else text)
-    return found
 
 
 def _p_text(p_value: float) -> str:

@@ -110,6 +110,9 @@ def test_segmentations_have_a_colour_for_each_class(tmp_path):
         assert (pixels(annotated) == pixels(one)).all() and not (pixels(one) == pixels(other)).all()
         assert np.abs(pixels(other).mean(axis=(0, 1)) - galleries._colour(2)).max() < 3
     assert gallery.notes == ["Annotated classes: a, b, c."]
+    for other in tmp_path.rglob("images/*/*.*"):
+        other.unlink()
+    assert galleries.galleries(of_folder(tmp_path / "toy")) == []
 
 
 @pytest.fixture
