@@ -14,7 +14,7 @@ from benchmark.metrics import paired
 from benchmark.records.schema import Metric
 from benchmark.reporting.names import metric_title, task_titles
 from benchmark.reporting.results import Results, Row, seeds_words
-from benchmark.reporting.tables import csv_text, markdown_table
+from benchmark.reporting.tables import csv_text, escape, markdown_table
 from common.files import write_text
 
 if TYPE_CHECKING:
@@ -132,10 +132,11 @@ def write(results: Results) -> list[Path]:
         contents[VERDICTS] = csv_text([asdict(entry) for entry in compared])
     if placed := _places(results, pairs):
         contents[PLACES] = csv_text([asdict(entry) for entry in placed])
-    if contents:
-        contents["verdicts.md"] = markdown(compared, placed)
     for name, text in contents.items():
         write_text(folder / name, text)
+    if contents:
+        contents["verdicts.md"] = markdown(sentences(results), compared, placed)
+        write_text(folder / "verdicts.md", contents["verdicts.md"])
     return [folder / name for name in contents]
 
 
@@ -200,8 +201,8 @@ def covered(reached: list[float]) -> str:
     )
 
 
-def markdown(compared: list[Comparison], placed: list[Place]) -> str:
-    """Verdicts and places as Markdown."""
+def markdown(said: list[str], compared: list[Comparison], placed: list[Place]) -> str:
+    """Verdicts, in sentences and as a table, and places as Markdown."""
     header = [
         "task",
         "metric",
@@ -228,7 +229,10 @@ def markdown(compared: list[Comparison], placed: list[Place]) -> str:
         ]
         for entry in compared
     ]
-    parts = ["# Verdicts", "\n".join(markdown_table(header, lines))] if lines else []
+    parts = []
+    if lines:
+        told = "\n".join(f"- {escape(text)}" for text in said)
+        parts = ["# Verdicts", *filter(None, [told]), "\n".join(markdown_table(header, lines))]
     if placed:
         header = ["task", "metric", "backbone", "value", "place", "group"]
         lines = [[p.task, p.metric, p.backbone, f"{p.value:.1f}", p.text, p.ties] for p in placed]
