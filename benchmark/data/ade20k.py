@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.data.base import DataCheck, DataLayout, counted, entries
 from benchmark.data.images import IMAGE_TYPES
 from common.errors import UserError
+from common.pictures import BadPicture, opened
 
 ADE20K_2016 = {"training": 20_210, "validation": 2_000}
 ADE20K_CLASSES = 150
@@ -159,17 +160,16 @@ def _class_rows(root: Path) -> list[dict[str, str]] | None:
 
 def _label_problem(image_file: Path, label_file: Path, classes: int) -> str | None:
     import numpy as np
-    from PIL import Image
 
     try:
-        with Image.open(label_file) as label, Image.open(image_file) as image:
+        with opened(label_file) as label, opened(image_file) as image:
             if label.mode not in {"L", "P"}:
                 return f"{label_file} is no 8-bit index picture ({label.mode}): is this ADEChallengeData2016?"
             if label.size != image.size:
                 (width, height), (image_width, image_height) = label.size, image.size
                 return f"{label_file} is {width}x{height}, its image {image_width}x{image_height}"
             highest = int(np.asarray(label).max())
-    except OSError as error:
+    except BadPicture as error:
         return f"{label_file} or its image cannot be read ({error}): unpack again"
     if highest > classes:
         return f"{label_file} has label {highest}, there are {classes} classes: is this ADEChallengeData2016?"

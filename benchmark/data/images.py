@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,12 @@ import numpy as np
 
 from common.digest import digest
 from common.errors import UserError
+from common.pictures import BadPicture, opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGE_TYPES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""What Pillow may take a file for (JPEG covers phones' MPO): others among its formats start programs."""
 
 
 class Pictures(Protocol):
@@ -115,17 +112,12 @@ def decode(source: Path | bytes, name: str) -> Image:
     Raises:
         UserError: it cannot be read, or claims to be larger than any photograph.
     """
-    from PIL import Image
-
     try:
-        with Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
-        ) as image:
+        with opened(source) as image:
             image.load()
             return _rgb(_upright(image))
-    except Exception as error:  # a decoder given a broken file can fail in any way
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{name} is no readable image ({reason}): replace or remove it") from None
+    except BadPicture as error:
+        raise UserError(f"{name} is no readable image ({error}): replace or remove it") from None
 
 
 def _upright(image: Image) -> Image:

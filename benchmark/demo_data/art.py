@@ -6,7 +6,6 @@ Twemoji draws pre-training, OpenMoji draws every transfer task; nothing here mix
 from __future__ import annotations
 
 import importlib.util
-import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from common.errors import UserError
+from common.pictures import opened
 
 #: Longest side of a rasterised picture, in pixels, before it is scaled into a scene.
 RASTER_SIZE = 144
@@ -100,4 +100,5 @@ def _rasterise(path: Path, side: int) -> Image.Image:
     data = resvg_py.svg_to_bytes(
         svg_string=path.read_text(encoding="utf-8"), width=side, height=side, skip_system_fonts=True
     )
-    return Image.open(io.BytesIO(bytes(data))).convert("RGBA")
+    with opened(bytes(data)) as image:
+        return image.convert("RGBA")

@@ -12,6 +12,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from benchmark.demo_data.classification import ClassJob, draw_image, plan
 from benchmark.demo_data.spec import DemoSpec
 from benchmark.demo_data.streams import stream
+from common.pictures import opened
 from common.processes import Workers
 
 SEVERITIES = (2, 4)
@@ -20,7 +21,8 @@ QUALITY = 90
 
 def corrupted(job: ClassJob) -> dict[str, bytes]:
     """One image in every way: ``<corruption>/<severity>`` -> JPEG; depends on the job alone."""
-    clean = Image.open(io.BytesIO(draw_image(job))).convert("RGB")
+    with opened(draw_image(job)) as image:
+        clean = image.convert("RGB")
     found = {}
     for name, corrupt in CORRUPTIONS.items():
         for severity in SEVERITIES:

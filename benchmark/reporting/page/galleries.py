@@ -25,6 +25,7 @@ from benchmark.reporting.page.blocks import Picture, Pictures, Words
 from benchmark.reporting.results import Results, Row
 from common.errors import UserError
 from common.files import placed, within
+from common.pictures import opened
 
 if TYPE_CHECKING:
     import pandas
@@ -132,8 +133,8 @@ def segmentations(title: str, rows: dict[str, Row]) -> Pictures | None:
         maps |= {name: row.folder / "predictions" / f"{stem}.png" for name, row in rows.items()}
         line = [_picture(picture, f"test image {stem}")]
         for name, file in maps.items():
-            with Image.open(file, formats=("PNG",)) as opened:
-                classes = np.asarray(opened)
+            with opened(file, formats=("PNG",)) as drawn:
+                classes = np.asarray(drawn)
             if classes.ndim != 2 or classes.shape != picture.size[::-1]:
                 raise ValueError(f"{file} is no map of {image}")
             shown |= set(np.unique(classes)) - {0} if name == "annotated" else set()
