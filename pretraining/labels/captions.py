@@ -34,12 +34,23 @@ def clean(text: str) -> str:
     ``corenet/data/datasets/utils/text.py``.
     """
     text = unquote(text).replace("+", " ")
-    text = _SPACES.sub(" ", _TAG.sub("", text).strip("\n"))
+    text = _SPACES.sub(" ", _without_tags(text).strip("\n"))
     if not _NEEDS_FTFY.search(text):
         return text.translate(_STRAIGHT).strip().lower()
     import ftfy
 
     return ftfy.fix_text(text).strip().lower()
+
+
+def _without_tags(text: str) -> str:
+    """The text without what `_TAG` finds, in a time that grows with its length, whatever it holds.
+
+    Behind the last ``>`` of a line no tag can end: there the pattern would look for one from every ``<``.
+    """
+    if "<" not in text:
+        return text
+    lines = ((line, line.rfind(">") + 1) for line in text.split("\n"))
+    return "\n".join(_TAG.sub("", line[:end]) + line[end:] for line, end in lines)
 
 
 def is_word(token: str) -> bool:
