@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop, v2
 from torchvision.transforms import functional as F
@@ -17,6 +18,9 @@ Transform = Callable[[RawSample], Tensor]
 """An undecoded sample to uint8 [3, size, size]; raises what `decode_image` raises."""
 
 _RATIO = (3 / 4, 4 / 3)
+_LONGEST = (
+    256  # times the short side, which is enlarged to `image_size` in pictures that are not cropped first
+)
 
 
 def train_transform(image_size: int, scale: tuple[float, float] = (0.5, 1.0), flip: float = 0.5) -> Transform:
@@ -28,12 +32,19 @@ def eval_transform(image_size: int) -> Transform:
     """Short side to `image_size`, centre crop, to uint8 [3, size, size]; by Pillow, pixel by pixel."""
     return v2.Compose(
         [
-            decode_image,
+            _decode_whole,
             v2.Resize(image_size, antialias=True),
             v2.CenterCrop(image_size),
             v2.PILToTensor(),
         ]
     )
+
+
+def _decode_whole(sample: RawSample) -> Image:
+    picture = decode_image(sample)
+    if max(picture.size) > _LONGEST * min(picture.size):
+        raise ValueError(f"its picture is a line of {picture.width} x {picture.height} pixels")
+    return picture
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Any
 from zlib import crc32
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -25,9 +24,6 @@ logger = logging.getLogger("mmengine")
 
 Item = tuple[Tensor, str, Any]
 """A sample as read: its image, its caption, and what the objective reads of it."""
-
-UNREADABLE = (ValueError, OSError, SyntaxError, Image.DecompressionBombError)
-"""What a sample raises that is broken."""
 
 
 class BatchMaker:
@@ -54,7 +50,7 @@ class BatchMaker:
         """Decode and augment one sample; see `own_random_numbers`.
 
         Raises:
-            any of `UNREADABLE`: the sample is broken.
+            ValueError: the sample is broken.
         """
         caption = caption_of(sample)
         torch.default_generator.manual_seed(crc32(f"{self.seed} {epoch} {sample['__key__']}".encode()))
@@ -105,7 +101,7 @@ class ValidationBatches(Dataset):
             for sample in samples:
                 try:
                     items.append(self.make_batch.read(0, sample))
-                except UNREADABLE as error:
+                except ValueError as error:
                     logger.warning("%s of a validation shard is not read: %s", sample["__key__"], error)
         if not items:
             raise UserError(f"{samples[0]['__url__']}: none of {len(samples)} samples in a row can be read")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.archives import member_bytes, members, open_tar
 from common.errors import UserError
+from common.pictures import opened
+from pretraining.labels.sources import caption_of_files
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 IMAGE_TYPES = ("jpg", "jpeg", "png", "webp")
+_LARGEST = 256 << 20  # bytes of a file in a shard
 RawSample = dict[str, Any]
 """File endings to bytes; ``__key__`` is the sample's name and ``__url__`` its shard's path."""
 
@@ -48,29 +50,45 @@ def _shards(folder: Path) -> list[Path]:
 def raw_samples(shards: list[Path], on_error: Callable[[Exception], bool]) -> Iterator[RawSample]:
     """Undecoded samples of local shards, in order; each is a dict of file endings to bytes.
 
-    Only the files a pair is made of are kept. Paths are made absolute, because WebDataset would take a
-    relative name such as ``pipe:...`` as a command.
-    """
-    import webdataset
+    Only the files a pair is made of are kept, and None of one that is too large to be read.
 
+    Args:
+        shards: tar files.
+        on_error: told what broke, with the shard's path as the last of its arguments; says whether to go on
+            behind it.
+    """
+    from webdataset.tariterators import group_by_keys
+
+    files = (file for shard in shards for file in _files(str(Path(shard).resolve()), on_error))
+    return group_by_keys(files, handler=on_error)
+
+
+def _files(shard: str, on_error: Callable[[Exception], bool]) -> Iterator[dict[str, Any]]:
+    """The files of one shard as WebDataset groups them; an empty dict ends it."""
     wanted = {*IMAGE_TYPES, "txt", "json"}
-    urls = ({"url": str(shard.resolve())} for shard in shards)
-    return webdataset.tariterators.tarfile_samples(
-        urls, handler=on_error, select_files=lambda name: name.rpartition(".")[2].lower() in wanted
-    )
+    try:
+        with open_tar(Path(shard), _LARGEST) as tar:
+            for member in members(tar):
+                hidden = member.name.startswith("__")  # WebDataset's notes on the shard
+                if member.isreg() and not hidden and member.name.rpartition(".")[2].lower() in wanted:
+                    data = member_bytes(tar, member, _LARGEST)
+                    yield {"fname": member.name, "data": data, "__url__": shard}
+    except Exception as error:  # whatever a damaged file makes of tarfile
+        error.args = (*error.args, shard)
+        if not on_error(error):
+            raise
+    yield {}
 
 
 def caption_of(sample: RawSample) -> str:
     """The caption: the ``.txt`` member, or else ``caption`` of the ``.json`` member.
 
     Raises:
-        ValueError: there is none, it is no text, or it is not UTF-8.
+        ValueError: there is none, or labelling could not use it either.
     """
-    if "txt" in sample:
-        return sample["txt"].decode("utf-8")
-    caption = json.loads(sample["json"]).get("caption") if "json" in sample else None
-    if not isinstance(caption, str):
-        raise ValueError("no caption")
+    caption, problem = caption_of_files(sample)
+    if problem:
+        raise ValueError(problem)
     return caption
 
 
@@ -78,22 +96,21 @@ def image_bytes(sample: RawSample) -> bytes:
     """The picture, undecoded.
 
     Raises:
-        ValueError: the sample has no picture of a known type.
+        ValueError: the sample has no picture of a known type, or it is larger than any photograph.
     """
-    data = next((sample[ending] for ending in IMAGE_TYPES if ending in sample), None)
-    if data is None:
+    found = [sample[ending] for ending in IMAGE_TYPES if ending in sample]
+    if not found:
         raise ValueError("no picture")
-    return data
+    if found[0] is None:
+        raise ValueError(f"its picture takes more than {_LARGEST >> 20} MiB")
+    return found[0]
 
 
 def decode_image(sample: RawSample) -> Picture:
     """The picture as RGB, by Pillow.
 
     Raises:
-        ValueError: the sample has no picture of a known type.
-        OSError: the picture cannot be decoded.
+        ValueError: the sample has no picture of a known type, or it cannot be decoded.
     """
-    from PIL import Image
-
-    with Image.open(io.BytesIO(image_bytes(sample))) as picture:
+    with opened(image_bytes(sample)) as picture:
         return picture.convert("RGB")

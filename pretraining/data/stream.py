@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from common.errors import UserError
-from pretraining.data.batches import UNREADABLE, BatchMaker, Item
+from pretraining.data.batches import BatchMaker, Item
 from pretraining.data.prefetch import batches_on
 from pretraining.data.shards import RawSample, raw_samples
 from pretraining.objectives.base import ImageTextBatch
@@ -88,7 +88,7 @@ class VirtualReader:
             epoch, sample = self._next()
             try:
                 item = read(epoch, sample)
-            except UNREADABLE as error:
+            except ValueError as error:
                 name = f"{Path(sample['__url__']).name}:{sample['__key__']}"
                 logger.warning("skipped %s: %s", name, error)
                 skipped[name] += 1
@@ -114,7 +114,7 @@ class VirtualReader:
         for epoch, sample in candidates:
             try:
                 return read(epoch, sample)
-            except UNREADABLE:
+            except ValueError:
                 continue
         shard = self._past[-1][1]["__url__"]
         raise UserError(

@@ -9,27 +9,31 @@ WebDataset (.tar .tar.gz .tgz)        member's name up to its first dot   .txt, 
 .txt                                  line                                the line; empty ones count
 ====================================  ==================================  ==============================
 
-Rows and lines are numbered from 0. A sample whose caption cannot be used is yielded with the problem in words
-and no caption; a file that cannot be read to its end is a UserError.
+Rows and lines are numbered from 0. A sample whose caption cannot be used, or is larger than any caption, is
+yielded with the problem in words and no caption; a file that cannot be read to its end is a UserError.
 """
 
 from __future__ import annotations
 
 import json
 import tarfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
+from common.archives import BROKEN_TAR, member_bytes, members, open_tar
+from common.errors import UserError, first_line
 
 Sample = tuple[str, str | None, str | None]
 SIDECAR_SUFFIX = ".synsets.parquet"  # files of labels, which are no captions
 GIVE_FILES = "give tar shards, .parquet, .jsonl or .txt files"
 _CAPTION_NAMES = ("caption", "text", "TEXT")
 _KEY_NAMES = ("key", "uid")
-_BROKEN_TAR = (tarfile.TarError, EOFError, zlib.error, OSError)
+_LARGEST_CAPTION = 1 << 20  # characters, of which the slowest take some seconds
+_LARGEST_RECORD = (
+    16 << 20
+)  # bytes of a line, of a .txt or .json; img2dataset's json holds all of a photo's EXIF
+_TOO_LARGE = "it takes more than 16 MiB"
 
 
 def read_captions(path: Path) -> Iterator[Sample]:
@@ -118,18 +122,37 @@ def _usable(caption: Any) -> tuple[str | None, str | None]:
         return None, "no caption"
     if not isinstance(caption, str):
         return None, f"its caption is a {type(caption).__name__}, not text"
+    if len(caption) > _LARGEST_CAPTION:
+        return None, f"its caption has {len(caption):,} characters"
     return caption, None
 
 
-def _decoded(data: bytes) -> tuple[str | None, str | None]:
+def caption_of_files(files: Mapping[str, bytes | None]) -> tuple[str | None, str | None]:
+    """The caption of a sample in a shard and the problem with it, one of which is None.
+
+    Args:
+        files: ending -> content; None where a file is too large to be read.
+    """
+    if "txt" in files:
+        return _decoded(files["txt"])
+    if "json" in files:
+        return _of_json(files["json"], ("caption",))[1:]
+    return None, "no .txt and no .json"
+
+
+def _decoded(data: bytes | None) -> tuple[str | None, str | None]:
+    if data is None:
+        return None, _TOO_LARGE
     try:
-        return data.decode("utf-8"), None
+        return _usable(data.decode("utf-8"))
     except UnicodeDecodeError:
         return None, "its caption is not UTF-8"
 
 
-def _of_json(data: bytes, names: Iterable[str]) -> tuple[dict[str, Any], str | None, str | None]:
+def _of_json(data: bytes | None, names: Iterable[str]) -> tuple[dict[str, Any], str | None, str | None]:
     """The record, its caption and the problem."""
+    if data is None:
+        return {}, None, _TOO_LARGE
     try:
         record = json.loads(data)
     except (ValueError, RecursionError):  # ValueError also of bytes that are not UTF-8
@@ -147,22 +170,16 @@ def _read_tar(path: Path) -> Iterator[Sample]:
                 f"{path} holds {key!r} twice, or its files are not side by side: write the shard again"
             )
         seen.add(key)
-        if "txt" in files:
-            yield key, *_decoded(files["txt"])
-        elif "json" in files:
-            yield key, *_of_json(files["json"], ("caption",))[1:]
-        else:
-            yield key, None, "no .txt and no .json"
+        yield key, *caption_of_files(files)
 
 
-def _samples_of_tar(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _samples_of_tar(path: Path) -> Iterator[tuple[str, dict[str, bytes | None]]]:
     """Each sample's key and caption files; pictures are passed over without being read."""
     current: str | None = None
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes | None] = {}
     try:
-        with tarfile.open(path, "r:" if path.name.lower().endswith(".tar") else "r:gz") as tar:
-            for member in tar:
-                tar.members = []  # where tarfile would collect every header
+        with open_tar(path, _LARGEST_RECORD, packed=not path.name.lower().endswith(".tar")) as tar:
+            for member in members(tar):
                 folder, slash, name = member.name.rpartition("/")
                 base, _, ending = name.partition(".")
                 if not (member.isfile() and base and ending) or base.startswith("__"):
@@ -175,11 +192,12 @@ def _samples_of_tar(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
                 if (ending := ending.lower()) in ("txt", "json"):
                     if ending in files:
                         raise UserError(f"{path} holds {key}.{ending} twice: write the shard again")
-                    files[ending] = tar.extractfile(member).read()
+                    files[ending] = member_bytes(tar, member, _LARGEST_RECORD)
             tar.fileobj.seek(tar.offset)
             end = tar.fileobj.read(tarfile.BLOCKSIZE)
-    except _BROKEN_TAR as error:
-        raise UserError(f"{path} cannot be read ({error}): truncated, or no tar; fetch it again") from error
+    except BROKEN_TAR as error:
+        reason = first_line(error)
+        raise UserError(f"{path} cannot be read ({reason}): truncated, or no tar; fetch it again") from error
     if end.count(0) != tarfile.BLOCKSIZE:  # tarfile takes any damage after the first file for the end
         raise UserError(f"{path} is truncated or damaged: its end is missing; fetch it again")
     if current is not None:
@@ -210,15 +228,19 @@ def _read_parquet(path: Path) -> Iterator[Sample]:
                         raise UserError(f"{path} holds the {name} {key!r} twice: remove one of the rows")
                     seen.add(key)
                     yield key, *_usable(caption)
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0]
+    except (pyarrow.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
+        reason = first_line(error)
         raise UserError(f"{path} cannot be read as parquet ({reason}): fetch it again") from error
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path) -> Iterator[bytes | None]:
+    """The lines of a file without their ends; None for one that is too large to be held."""
     with path.open("rb") as file:
-        for line in file:
-            yield line.removesuffix(b"\n").removesuffix(b"\r")
+        while line := file.readline(_LARGEST_RECORD):
+            whole = line
+            while len(line) == _LARGEST_RECORD and not line.endswith(b"\n"):
+                whole, line = None, file.readline(_LARGEST_RECORD)
+            yield None if whole is None else whole.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def _read_jsonl(path: Path) -> Iterator[Sample]:

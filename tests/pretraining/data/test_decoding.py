@@ -11,7 +11,7 @@ from torchvision import transforms
 
 from pretraining.data import decoding
 from pretraining.data.augment import train_transform
-from pretraining.data.batches import UNREADABLE, BatchMaker
+from pretraining.data.batches import BatchMaker
 from pretraining.data.shards import decode_image
 
 needs_simplejpeg = pytest.mark.skipif(decoding.simplejpeg is None, reason="simplejpeg is not installed")
@@ -187,14 +187,14 @@ def test_a_broken_jpeg_is_one_of_what_the_stream_counts_and_replaces():
     data, read = jpeg(draw(50, 70)), BatchMaker(train_transform(32)).read
     assert read(0, {"__key__": "whole", "txt": b"whole", "jpg": data})[1] == "whole"
     for broken in (data[: len(data) // 2], b"no picture"):
-        with pytest.raises(UNREADABLE):
+        with pytest.raises(ValueError):
             read(0, {"__key__": "broken", "txt": b"broken", "jpg": broken})
 
 
 def test_pictures_above_pillows_limit_are_refused_before_they_are_decoded(monkeypatch, fractions):
     data, transform = jpeg(draw(100, 100)), train_transform(32)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
-    with pytest.raises(Image.DecompressionBombError):
+    with pytest.raises(ValueError, match="could be decompression bomb"):
         transform({"jpg": data})
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9999)
     with pytest.warns(Image.DecompressionBombWarning):
