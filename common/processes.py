@@ -12,13 +12,47 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from common.errors import UserError
 from common.machine import cores
 
+_SAFE_PATH = "PYTHONSAFEPATH"
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+_PROGRAM = (
+    "import sys; sys.path[:] = filter(None, sys.path); import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+
+
+def program(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of the project as ``python -m`` does, from any folder.
+
+    With ``-m`` the current folder would come first among those that modules are imported from: a ``numpy.py``
+    that lies there would be run.
+    """
+    return [sys.executable, "-c", _PROGRAM, module, *arguments]
+
+
+@contextmanager
+def _starting_from_nowhere() -> Iterator[None]:
+    """Keep processes that start in the block from importing what lies in the current folder.
+
+    Those of a pool find their way to the modules of their parent afterwards. Before 3.11 Python does not
+    listen: there a planted module of the standard library's own (``socket.py``) would still be run.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
 
 
 class Workers:
@@ -60,14 +94,15 @@ class Workers:
         if self.count == 1:
             yield from map(function, jobs)
             return
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.count,
-                multiprocessing.get_context(self._method),
-                initializer=_start,
-                initargs=(os.getpid(),),
-            )
-        waiting = [self._pool.submit(_run, function, batch) for batch in _batches(jobs, chunk)]
+        with _starting_from_nowhere():
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    self.count,
+                    multiprocessing.get_context(self._method),
+                    initializer=_start,
+                    initargs=(os.getpid(),),
+                )
+            waiting = [self._pool.submit(_run, function, batch) for batch in _batches(jobs, chunk)]
         waiting.reverse()
         try:
             while waiting:

@@ -1,7 +1,7 @@
 """The risky checks in a process of their own: a module that hangs or crashes when imported ends that alone.
 
-``python -m benchmark.doctor.child FILE`` runs `benchmark.doctor.stack.CHECKS` and appends to FILE one line of
-JSON when a check begins (its name) and one when it has ended (the finding).
+The program ``benchmark.doctor.child FILE`` runs `benchmark.doctor.stack.CHECKS` and appends to FILE one line
+of JSON when a check begins (its name) and one when it has ended (the finding).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import TracebackType
 from benchmark.doctor import stack
 from benchmark.doctor.findings import Check, Finding
 from benchmark.running.launchers.local import Child
+from common.processes import program
 
 _LONGEST = 10  # times `patience`, whatever the disk does
 _POLL = 0.05
@@ -53,7 +54,7 @@ class StackChecks:
         self._folder = tempfile.TemporaryDirectory(prefix="doctor.")
         self._lines = Path(self._folder.name) / "findings.jsonl"
         self._lines.touch()
-        command = [sys.executable, "-m", "benchmark.doctor.child", str(self._lines)]
+        command = program("benchmark.doctor.child", str(self._lines))
         self._child = Child(command, Path(self._folder.name) / "child.log")
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from benchmark.suites.cell import Cell, shown
 from common.digest import digest
 from common.errors import UserError
 from common.files import write_text
+from common.processes import program
 
 UNKNOWN = "unknown"
 """Stands for the fingerprint of a cell whose backbone is missing."""
@@ -88,7 +88,7 @@ class CellJob(Job[Record]):
         write_text(self.folder / "config.py", self.cell.task.cfg.pretty_text)
         order = self.folder / "order.json"
         write_text(order, self._order.model_dump_json(indent=2) + "\n")
-        return [sys.executable, "-m", "benchmark.running.execute", str(order), str(self._processes)]
+        return program("benchmark.running.execute", str(order), str(self._processes))
 
     def finish(self, child: Handle, code: int) -> Record:
         record = read_record(self.folder)

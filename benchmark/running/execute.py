@@ -1,4 +1,4 @@
-"""The child process of one cell: ``python -m benchmark.running.execute FOLDER/order.json [PROCESSES]``.
+"""The child process of one cell: the program ``benchmark.running.execute FOLDER/order.json [PROCESSES]``.
 
 order.json says which cell (`benchmark.records.schema.Order`); config.py beside it is the task config after
 overrides. The parent holds the cell's lock and collects what is printed in train.log.
@@ -21,6 +21,7 @@ from common.configs import read_config
 from common.errors import UserError, one_line
 from common.files import replacing, tail
 from common.machine import launched, peak_resident_bytes, world_size
+from common.processes import program
 from common.progress import ProgressFile, Report, silent
 from common.training import group
 
@@ -91,7 +92,7 @@ def _share(folder: Path, path: Path, processes: int) -> None:
     """Compute the cell in several processes like this one."""
     from common.training.launch import launch
 
-    command = [sys.executable, "-m", "benchmark.running.execute", str(path), str(processes)]
+    command = program("benchmark.running.execute", str(path), str(processes))
     launch(command, processes, folder, printed=folder / "train.log")
 
 

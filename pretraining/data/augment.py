@@ -18,9 +18,7 @@ Transform = Callable[[RawSample], Tensor]
 """An undecoded sample to uint8 [3, size, size]; raises what `decode_image` raises."""
 
 _RATIO = (3 / 4, 4 / 3)
-_LONGEST = (
-    256  # times the short side, which is enlarged to `image_size` in pictures that are not cropped first
-)
+_LONGEST = 256  # times the short side, which validation enlarges to `image_size` before it crops
 
 
 def train_transform(image_size: int, scale: tuple[float, float] = (0.5, 1.0), flip: float = 0.5) -> Transform:

@@ -30,9 +30,7 @@ GIVE_FILES = "give tar shards, .parquet, .jsonl or .txt files"
 _CAPTION_NAMES = ("caption", "text", "TEXT")
 _KEY_NAMES = ("key", "uid")
 _LARGEST_CAPTION = 1 << 20  # characters, of which the slowest take some seconds
-_LARGEST_RECORD = (
-    16 << 20
-)  # bytes of a line, of a .txt or .json; img2dataset's json holds all of a photo's EXIF
+_LARGEST_RECORD = 16 << 20  # bytes of a line, a .txt or a .json, which may hold all of a photo's EXIF
 _TOO_LARGE = "it takes more than 16 MiB"
 
 
