@@ -16,6 +16,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import read_json, umask, write_json
+from common.locks import FolderLock
 
 PROGRESS = Path("training", "progress.json")
 """Where a running pre-training tells how far it is, below its folder."""
@@ -68,10 +69,30 @@ def keeping(training: Path, samples: int) -> Iterator[Path]:
         shutil.rmtree(written, ignore_errors=True)
 
 
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keep other processes from pre-training into a folder during the block.
+
+    Raises:
+        UserError: one is at it.
+    """
+    lock = FolderLock(training_folder(out))
+    if not lock.acquire():
+        raise UserError(f"{out}: {lock.holder()} is at it: wait for its end, or name another --out folder")
+    os.register_at_fork(
+        after_in_child=lock.release
+    )  # loaders live on for seconds when this process is killed
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def claim(out: Path, fingerprint: str) -> Path:
     """The folder ``training/`` for a run with this fingerprint, made or taken up where a killed run left it.
 
-    A training of another recipe or other data is moved aside, so that nothing is resumed from it.
+    A training of another recipe or other data is moved aside, so that nothing is resumed from it. The folder
+    must be `held`.
 
     Raises:
         UserError: ``training/`` holds what no pre-training wrote.
@@ -80,7 +101,8 @@ def claim(out: Path, fingerprint: str) -> Path:
     owner = read_json(training / _FINGERPRINT)
     if owner is not None and owner != fingerprint:
         for checkpoint in training.glob("iter_*.pth"):  # unfinished, and by far the largest files
-            checkpoint.unlink()
+            if checkpoint.is_file():
+                checkpoint.unlink()
         _set_aside(out, [training])
         owner = None
     if owner is None:
@@ -136,7 +158,7 @@ def _set_aside(out: Path, paths: list[Path]) -> None:
     superseded = Path(out) / _SUPERSEDED
     superseded.mkdir(exist_ok=True)
     target = superseded / str(
-        1 + max((int(p.name) for p in superseded.iterdir() if p.name.isdigit()), default=0)
+        1 + max((int(p.name) for p in superseded.iterdir() if p.name.isdecimal()), default=0)
     )
     target.mkdir()
     for path in paths:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,28 @@ def pretrain(
     recipe.check_processes(world_size())
     group.join()
     group.agree("other data, or another recipe,", fingerprint)
-    training = folder.claim(out, fingerprint) if group.is_first() else folder.training_folder(out)
-    group.wait()
+    with folder.held(out) if group.is_first() else nullcontext():
+        training = folder.claim(out, fingerprint) if group.is_first() else folder.training_folder(out)
+        group.wait()
+        _train(
+            recipe,
+            data,
+            training,
+            {"fingerprint": fingerprint, "config": Path(config).name, "command": command},
+            report,
+        )
+    return out
 
+
+def _train(
+    recipe: Recipe, data: dict[str, Path], training: Path, origin: dict[str, Any], report: Report
+) -> None:
+    """Train in ``training/`` and publish what comes of it in the folder above.
+
+    Args:
+        origin: what the description of a checkpoint says of the run as a whole.
+    """
+    pairs, out = Path(data["pairs"]), training.parent
     torch.manual_seed(recipe.seed)
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
     objective = load_objective(recipe.objective["type"])
@@ -99,15 +119,13 @@ def pretrain(
         description = {
             # at once: what follows is not part of it
             "cost": _cost(recipe, samples, cost, reading, flops, runner),
-            "fingerprint": fingerprint,
-            "config": Path(config).name,
-            "command": command,
+            **origin,
             "environment": software(_device(runner)),
             **further,
         }
         _save(place, recipe, runner.trained_model, reading, description)
 
-    keep = KeepHook(recipe, fingerprint, training, cost, save)
+    keep = KeepHook(recipe, origin["fingerprint"], training, cost, save)
     history = HistoryHook(training / "history.csv", recipe.batch_size, cost)
     progress = ProgressHook(_told(ProgressFile(out / folder.PROGRESS), report), cost, recipe.batch_size)
     hooks = [cost, WaitHook(cost), progress, history, keep]
@@ -121,7 +139,6 @@ def pretrain(
         folder.publish(complete, out)
         forget_checkpoints(training)
         history.path.unlink(missing_ok=True)
-    return out
 
 
 def _device(runner: ResumableRunner) -> torch.device:

@@ -52,7 +52,7 @@ def command(
     from common.machine import launched, world_size
     from common.training import group
     from pretraining.data.shards import pair_splits
-    from pretraining.folder import PROGRESS, claim
+    from pretraining.folder import PROGRESS, claim, held
     from pretraining.recipe import fingerprint, finished, lacking, load_recipe, why_again
 
     path, values = find_config(config), parse_overrides(overrides)
@@ -107,8 +107,9 @@ def command(
 
             pretrain(path, folder, places, values, job.report, shlex.join(words))
         else:
-            training = claim(folder, fingerprint(recipe, places["pairs"], places.get("labels")))
-            (folder / PROGRESS).unlink(missing_ok=True)  # of a run that was stopped
+            with held(folder):  # and then by the first of the processes
+                training = claim(folder, fingerprint(recipe, places["pairs"], places.get("labels")))
+                (folder / PROGRESS).unlink(missing_ok=True)  # of a run that was stopped
             command = [sys.executable, str(PROJECT / "run_suite.py"), *words[2:]]
             with job.following(folder / PROGRESS):
                 try:

@@ -200,7 +200,8 @@ def test_a_run_that_ended_while_it_was_published_is_published_by_the_next(
     assert pd.read_csv(out / "history.csv").step.tolist() == list(range(1, 9))
     assert json.loads((out / "backbone.json").read_text())["validation"]["val_loss"] > 0
     assert {path.name for path in out.iterdir()} == {
-        *("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv", "training")
+        *("backbone.json", "weights.safetensors", "vocabulary.csv", "history.csv", "training"),
+        ".training.lock",
     }
 
 
