@@ -33,6 +33,10 @@ from pretraining.labels.sources import GIVE_FILES, SIDECAR_SUFFIX, Sample, read_
 
 PROTOCOL = 2  # raised whenever the same caption would get other labels; 2: those of NLTK 3.8.1
 _METADATA = "synset_labels"
+_FACTS = {
+    **dict.fromkeys(("protocol", "count", "unlabelled", "labels", "bad", "size", "modified"), int),
+    **{"problems": list, "unknown": dict, "captions": str},
+}
 _COMMAND = "run `python run_suite.py label {}`"
 _BLOCK = 1 << 18  # samples labelled and written at a time
 _BYTES_PER_WORKER = 256 << 20  # starting a process for less would take longer than the work
@@ -232,7 +236,9 @@ def _write_sidecar(shard: Path, target: Path) -> dict[str, Any]:
     hasher, unknown = hashlib.sha256(), Counter()
     with (
         replacing(target) as temporary,
-        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        pyarrow.parquet.ParquetWriter(
+            temporary, schema, compression="zstd", write_page_checksum=True
+        ) as writer,
     ):
         while block := list(islice(samples, _BLOCK)):
             _update_digest(hasher, block)
@@ -293,14 +299,19 @@ def read_sidecar(shard: Path, out: Path | None = None) -> dict[str, tuple[int, .
         UserError: there is no sidecar, or it was made from other captions or by another version. The captions
             themselves are compared only when the shard's size or time of change is another than it was.
     """
+    import pyarrow
     import pyarrow.parquet
 
-    check_sidecar(shard, out)
-    target = sidecar_path(shard, out)
-    table = pyarrow.parquet.read_table(target)
-    lists = table.column("synsets").combine_chunks()
-    values, ends = lists.values.to_pylist(), lists.offsets.to_pylist()
-    keys = table.column("key").to_pylist()
+    facts, target = check_sidecar(shard, out), sidecar_path(shard, out)
+    try:
+        table = pyarrow.parquet.read_table(target, page_checksum_verification=True)
+        lists = table.column("synsets").combine_chunks()
+        values, ends = lists.values.to_pylist(), lists.offsets.to_pylist()
+        keys = table.column("key").to_pylist()
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, AttributeError, MemoryError) as error:
+        raise _damaged(target, shard) from error
+    if (len(keys), len(values)) != (facts["count"], facts["labels"]):
+        raise _damaged(target, shard)
     return {key: tuple(values[a:b]) for key, (a, b) in zip(keys, pairwise(ends), strict=True)}
 
 
@@ -323,14 +334,25 @@ def read_facts(sidecar: Path, shard: Path | str = "SHARD") -> dict[str, Any]:
 
     try:
         facts = json.loads(pyarrow.parquet.read_metadata(sidecar).metadata[_METADATA.encode()])
-    except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{sidecar} is no file of labels: delete it and {_COMMAND.format(shard)}") from error
-    if (protocol := facts.get("protocol")) != PROTOCOL:
+        protocol = facts.get("protocol")
+    except (
+        *(pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError, AttributeError),
+        *(RecursionError, MemoryError),
+    ) as error:
+        raise _damaged(sidecar, shard) from error
+    if type(protocol) is int and protocol != PROTOCOL:
         raise UserError(
             f"{sidecar} was made by version {protocol} of the labelling, this is {PROTOCOL}: "
             + _COMMAND.format(shard)
         )
+    if any(type(facts.get(name)) is not kind for name, kind in _FACTS.items()):
+        raise _damaged(sidecar, shard)
     return facts
+
+
+def _damaged(sidecar: Path, shard: Path | str) -> UserError:
+    again = _COMMAND.format(shard)
+    return UserError(f"{sidecar} is no file of labels, or damaged: move it away and {again}")
 
 
 def check_sidecar(shard: Path, out: Path | None = None, folder: Path | None = None) -> dict[str, Any]:
