@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,22 @@ def within(root: Path, name: str | Path) -> Path | None:
     """A file that a record or an annotation names below a folder; None where it would lie outside of it."""
     path = (Path(root) / name).resolve()
     return path if path.is_relative_to(Path(root).resolve()) else None
+
+
+def check_apart(written: Iterable[Path | None], read: Iterable[Path]) -> None:
+    """Refuse to write over what a command reads.
+
+    Args:
+        written: files that it is to write; None for those that nobody asked for.
+        read: its input.
+
+    Raises:
+        UserError: the first file that is both.
+    """
+    read = {Path(path).resolve() for path in read}
+    for path in filter(None, written):
+        if Path(path).resolve() in read:
+            raise UserError(f"{path} is what the command reads: name another file to write")
 
 
 def tail(path: Path, lines: int = 20, start: int = 0) -> list[str]:

@@ -46,11 +46,12 @@ def command(
     from dataclasses import asdict
 
     from benchmark.running.console import say, stdout
-    from common.files import write_text
+    from common.files import check_apart, write_text
     from pretraining.labels.label_lists import read_labels
     from pretraining.labels.matching import match_labels
     from pretraining.labels.vocabulary import Vocabulary
 
+    check_apart([out], [vocabulary, *map(Path, labels)])
     classes = Vocabulary.load(vocabulary)
     targets = {name: match_labels(read_labels(name), classes, alpha) for name in labels}
     console = stdout()

@@ -56,6 +56,7 @@ def command(
     """
     from benchmark.running.console import Display, say
     from common.errors import UserError
+    from common.files import check_apart
     from common.interrupt import stoppable
     from pretraining.labels.corenet_vocabulary import read_corenet_vocabulary, write_corenet_vocabulary
 
@@ -63,6 +64,7 @@ def command(
         raise UserError("give either files of labels (or folders of them), or --from-corenet FILE.pkl")
     found = [path for entry in labels or [] for path in _sidecars(entry)]
     sidecars = list({path.resolve(): path for path in found}.values())  # each counts once
+    check_apart([out, to_corenet], [*sidecars, *filter(None, (from_corenet, metadata))])
     if min_count is None:
         min_count = 1 if from_corenet or max_size else PAPER_MIN_COUNT
     with stoppable(), Display() as display:
@@ -89,8 +91,15 @@ def command(
 
 def _sidecars(entry: Path) -> list[Path]:
     """A file of labels itself, or those of a folder."""
+    from common.errors import UserError
     from pretraining.labels.sidecars import find_sidecars
+    from pretraining.labels.sources import SIDECAR_SUFFIX
 
+    if not entry.is_dir() and not entry.name.endswith(SIDECAR_SUFFIX):
+        raise UserError(
+            f"{entry} is no file of labels: label it (python run_suite.py label {entry}), and give the file "
+            f"*{SIDECAR_SUFFIX} that this writes"
+        )
     return find_sidecars(entry) if entry.is_dir() else [entry]
 
 

@@ -10,6 +10,7 @@ from benchmark.data import load_layout
 from benchmark.running.console import Display
 from benchmark.suites.shipped import Drawn, drawn_data, drawn_folder
 from benchmark.suites.suite import Suite
+from common.digest import file_digest
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.names import imported, suggest
@@ -100,12 +101,12 @@ def label_pairs(pairs: Path, vocabulary: dict[str, Any], display: Display) -> No
         vocabulary: arguments of `Vocabulary.count`.
 
     Raises:
-        UserError: the folder holds no shards.
+        UserError: the folder holds no shards, or another vocabulary, which no suite has counted.
     """
     from pretraining.data.shards import pair_splits
 
     train, val = pair_splits(pairs)
-    stamp = pairs / "labelled.json"
+    stamp, place = pairs / "labelled.json", pairs / "vocabulary.csv"
     state = {
         "vocabulary": vocabulary,
         "shards": [
@@ -114,18 +115,31 @@ def label_pairs(pairs: Path, vocabulary: dict[str, Any], display: Display) -> No
         ],
     }
     known = read_json(stamp)
+    known = known if isinstance(known, dict) else None
     from pretraining.labels.sidecars import PROTOCOL
 
-    if known == {**state, "protocol": PROTOCOL} and (pairs / "vocabulary.csv").is_file():
+    state["protocol"] = PROTOCOL
+    if known and state.items() <= known.items() and place.is_file():
         return
     from pretraining.labels.sidecars import sidecar_path
     from pretraining.labels.vocabulary import Vocabulary
 
     label(train + val, None, display)
     counted = Vocabulary.count([sidecar_path(shard) for shard in train], **vocabulary)
-    counted.save(pairs / "vocabulary.csv")
-    display.line(f"{pairs / 'vocabulary.csv'}: {len(counted):,} synsets")
-    write_json(stamp, {**state, "protocol": PROTOCOL})
+    if place.exists() and not _is_ours(place, known) and Vocabulary.load(place) != counted:
+        raise UserError(
+            f"{place} is not the suite's, which counts another: move it away, or pre-train with it by "
+            "python run_suite.py pretrain"
+        )
+    write_json(stamp, {"written": None})  # should this be ended before its end, what is written was ours
+    counted.save(place)
+    display.line(f"{place}: {len(counted):,} synsets")
+    write_json(stamp, {**state, "written": file_digest(place)})
+
+
+def _is_ours(vocabulary: Path, known: dict[str, Any] | None) -> bool:
+    """Whether a suite wrote a vocabulary, by what it noted beside it; older notes have no digest."""
+    return known is not None and known.get("written") in (None, file_digest(vocabulary))
 
 
 def label(shards: list[Path], out: Path | None, display: Display) -> None:

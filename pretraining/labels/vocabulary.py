@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ from common.files import write_text
 from pretraining.labels.synsets import Lexicon
 
 _HEADER = ["synset", "name", "count"]
+_NUMBER = re.compile("[0-9]{1,18}")
+_LARGEST = 64 << 20  # characters; the 82,115 nouns of WordNet take three million
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Vocabulary:
         counts: dict[int, int] = {}
         last = None
         for row in rows:
-            if len(row) != 3 or not (row[0].isdecimal() and row[2].isdecimal()):
+            if len(row) != 3 or not (_NUMBER.fullmatch(row[0]) and _NUMBER.fullmatch(row[2])):
                 raise ValueError("it is not synset,name,count")
             synset, name, count = int(row[0]), row[1], int(row[2])
             if synset not in lexicon.row_of:
@@ -140,13 +143,20 @@ class Vocabulary:
         return counts
 
     def save(self, path: Path) -> Path:
-        """Writes ``synset,name,count`` as csv, whole or not at all."""
+        """Writes ``synset,name,count`` as csv, whole or not at all.
+
+        Raises:
+            UserError: there is a file that is no vocabulary.
+        """
+        path = Path(path)
+        if path.is_file() and not _begins_as_vocabulary(path):
+            raise UserError(f"{path} is no vocabulary, and is not written over: name another file")
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_HEADER)
         writer.writerows(zip(self.synsets, self.names, self.counts, strict=True))
         write_text(path, text.getvalue())
-        return Path(path)
+        return path
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -159,7 +169,10 @@ class Vocabulary:
         path = Path(path)
         remedy = "write it again with python run_suite.py vocabulary"
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open(encoding="utf-8", newline="") as file:
+                text = file.read(_LARGEST + 1)
+            if len(text) > _LARGEST:
+                raise UserError(f"{path} is larger than any vocabulary: {remedy}")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} cannot be read as a vocabulary: {remedy}") from error
         rows = csv.reader(io.StringIO(text))
@@ -170,6 +183,12 @@ class Vocabulary:
         if not counts:
             raise UserError(f"{path} holds no synset: {remedy}")
         return cls.of_counts(counts)
+
+
+def _begins_as_vocabulary(path: Path) -> bool:
+    with path.open("rb") as file:
+        begin = file.readline(100).strip()
+    return begin in (b"", ",".join(_HEADER).encode())
 
 
 def labels_per_caption(sidecars: Iterable[Path]) -> list[int]:
