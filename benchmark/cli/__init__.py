@@ -43,6 +43,8 @@ from benchmark.cli.options import (
 from benchmark.suites.suite import DEFAULT_SUITE
 from common.errors import JobFailed, UserError, one_line
 from common.interrupt import Stopped
+from common.terminal import prepare as prepare_terminal
+from common.terminal import printable
 
 UsageError = typer.BadParameter.__base__  # click's; some versions of typer have a click of their own
 
@@ -108,10 +110,12 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0; 1 when a cell or a process failed; 2 for an error of the user, in one line; 130 when
         stopped.
     """
+    prepare_terminal()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     Switches.debug = False
     permission = os.environ.get(download.VARIABLE)
     try:
+        _check_words(sys.argv[1:] if arguments is None else arguments)
         code = app(args=arguments, prog_name="run_suite.py", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except UsageError as error:
@@ -122,9 +126,9 @@ def main(arguments: list[str] | None = None) -> int:
     except JobFailed as error:
         return _refuse(error, one_line(error), 1)
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:  # none of the system's
             raise
-        return _refuse(error, f"{error.filename}: {error.strerror}")
+        return _refuse(error, f"{error.filename or 'writing'}: {error.strerror}")
     except (KeyboardInterrupt, Stopped, typer.Abort):
         print("stopped; what is finished is kept, the same command goes on from here", file=sys.stderr)
         return 130
@@ -134,8 +138,19 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ[download.VARIABLE] = permission
 
 
+def _check_words(words: list[str]) -> None:
+    """Refuse names that are no text: they could stand in no record, table or page.
+
+    Raises:
+        UserError: one of the words of the command line is no UTF-8.
+    """
+    for word in words:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise UserError(f"{word}: this is no UTF-8: rename the file or folder")
+
+
 def _refuse(error: Exception, message: str, code: int = 2) -> int:
     if Switches.debug:
         raise error
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
     return code

@@ -58,9 +58,8 @@ def command(
 def show(found: list[Finding]) -> None:
     """Print a line for every finding, its remedy below it."""
     from rich.table import Table
-    from rich.text import Text
 
-    from benchmark.running.console import stdout
+    from benchmark.running.console import cell, stdout
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -68,9 +67,9 @@ def show(found: list[Finding]) -> None:
     table.add_column(overflow="fold")
     for finding in found:
         style = _STYLES[finding.status]
-        table.add_row(Text(finding.status, style=style), Text(finding.name), Text(finding.message))
+        table.add_row(cell(finding.status, style), cell(finding.name), cell(finding.message))
         if finding.remedy:
-            table.add_row("", "", Text(f"→ {finding.remedy}", style="bold"))
+            table.add_row("", "", cell(f"→ {finding.remedy}", "bold"))
     console = stdout()
     console.print(table)
     counts = Counter(finding.status for finding in found)

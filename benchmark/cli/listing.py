@@ -27,9 +27,8 @@ def command(
     Example: [bold]python run_suite.py list backbones '*mini*'[/bold]
     """
     from rich.table import Table
-    from rich.text import Text
 
-    from benchmark.running.console import stdout
+    from benchmark.running.console import cell, stdout
     from common.errors import UserError
     from common.names import suggest
 
@@ -47,7 +46,7 @@ def command(
     table.add_column(no_wrap=True)
     table.add_column()
     for name, summary in entries:
-        table.add_row(Text(name), Text(summary, style="dim"))
+        table.add_row(cell(name), cell(summary, "dim"))
     stdout().print(table)
 
 

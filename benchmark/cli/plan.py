@@ -77,18 +77,18 @@ def command(
 def show(plan: Plan, console: Console) -> None:
     """Print a plan as tables with notes below them."""
     from rich.table import Table
-    from rich.text import Text
+
+    from benchmark.running.console import cell, say_notes
 
     for title, header, lines, names in _tables(plan):
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        table = Table(title=cell(title), title_justify="left", box=None, pad_edge=False)
         for column, name in enumerate(header):
-            table.add_column(Text(name), justify="left" if column < names else "right", overflow="fold")
+            table.add_column(cell(name), justify="left" if column < names else "right", overflow="fold")
         for line in lines:
-            table.add_row(*map(Text, line))
+            table.add_row(*map(cell, line))
         console.print(table)
         console.print()
-    for note in _notes(plan):
-        console.print(f"- {note}", markup=False, highlight=False)
+    say_notes(_notes(plan), console)
 
 
 def _tables(plan: Plan) -> list[tuple[str, list[str], list[list[str]], int]]:

@@ -11,9 +11,11 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from common.progress import Progress as State
 from common.progress import clock, read_progress
+from common.terminal import printable
 
 WIDTH = 200
 """Columns of what is printed where there is no terminal: tables are not to be cut."""
@@ -28,15 +30,22 @@ def stdout() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
+def cell(text: object, style: str = "") -> Text:
+    """A cell of a table, its text as it is."""
+    return Text(printable(text), style=style)
+
+
 def say(text: object, console: Console | None = None) -> None:
     """Print text as it is, on the console that results go to unless another is given."""
-    (console or stdout()).print(text, markup=False, highlight=False, soft_wrap=True)
+    (console or stdout()).print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def say_notes(notes: Iterable[str], console: Console) -> None:
     """Print the notes under a table, folded where a terminal is that narrow."""
     for note in notes:
-        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=not console.is_terminal)
+        console.print(
+            f"- {printable(note)}", markup=False, highlight=False, soft_wrap=not console.is_terminal
+        )
 
 
 class Display:
@@ -84,7 +93,7 @@ class Line:
     """What the display shows of one running job."""
 
     def __init__(self, display: Display, label: str) -> None:
-        self.label = label
+        self.label = label = printable(label)
         self._display = display
         self._start = self._printed = time.monotonic()
         self._bar = None
@@ -99,7 +108,7 @@ class Line:
             return
         if self._bar is not None:
             self._display._bars.update(
-                self._bar, completed=state.done, total=state.total or None, state=state.text()
+                self._bar, completed=state.done, total=state.total or None, state=printable(state.text())
             )
         elif time.monotonic() - self._printed > PLAIN_INTERVAL:
             self._printed = time.monotonic()

@@ -17,6 +17,7 @@ from benchmark.records.schema import Cost, Order, Record, environment, now
 from benchmark.records.store import write_record
 from benchmark.tasks import load_task
 from benchmark.tasks.base import Outcome, TaskContext
+from common import terminal
 from common.configs import read_config
 from common.errors import UserError, one_line
 from common.files import replacing, tail
@@ -39,6 +40,7 @@ def main(path: Path, processes: int = 1) -> int:
     Returns:
         0 when it is done, 1 when it failed; 2 in one of several that found something for the user to mend.
     """
+    terminal.prepare()  # the log is a file, in whatever encoding this process has
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     group.adopt()
     folder = Path(path).absolute().parent
