@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import PROJECT
 from common.errors import UserError, one_line
 from common.files import placed
-from common.names import suggest
+from common.names import closest, suggest
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -24,6 +24,8 @@ def find_config(name: str | Path, *folders: Path) -> Path:
     Raises:
         UserError: there is none; close names are suggested.
     """
+    if not isinstance(name, str | Path) or not str(name).strip() or "\0" in str(name):
+        raise UserError(f"config {name!r} is no path: give a file, or its name below {CONFIGS.name}/")
     given = Path(name).expanduser()
     for candidate in (given, *(folder / given for folder in (*folders, CONFIGS, PROJECT))):
         if candidate.is_file():
@@ -42,7 +44,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> Config:
 
     try:
         config = Config.fromfile(str(path), import_custom_modules=False)
-    except Exception as error:  # a config is a program: it can fail in any way
+    except (Exception, SystemExit) as error:  # a config is a program: it can end in any way
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
         raise UserError(f"{path} is no valid config ({type(error).__name__}: {reason})") from error
     for key, value in (overrides or {}).items():
@@ -52,7 +54,7 @@ def read_config(path: Path, overrides: dict[str, Any] | None = None) -> Config:
             _check_key(path, config, key)
         try:
             config.merge_from_dict({key: value})
-        except (KeyError, IndexError, TypeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"--set {key}: {path.name} cannot take this ({one_line(error)})") from error
     return config
 
@@ -135,7 +137,7 @@ def plain(value: Any) -> Any:
 def _parse(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the latter two: nested too deep
         return {"true": True, "false": False, "none": None}.get(text.lower(), text)
 
 
@@ -149,8 +151,15 @@ def _check_key(path: Path, config: Config, key: str) -> None:
         keys = [str(name) for name in node] if hasattr(node, "keys") else []
         if part not in keys:
             siblings = [".".join((*parts[:depth], name)) for name in keys]
-            hint = suggest(key, siblings)
+            hint = suggest(key, closest(key, _entries(config)) or siblings)
             raise UserError(
                 f"--set {key}: {path.name} has no such entry, {hint} (to add one: --set +{key}=...)"
             )
         node = node[part]
+
+
+def _entries(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every entry of a config, by its name with dots."""
+    for name in node if hasattr(node, "keys") else ():
+        yield f"{prefix}{name}"
+        yield from _entries(node[name], f"{prefix}{name}.")

@@ -27,8 +27,26 @@ def slug(name: str) -> str:
     return f"{clean}-{suffix}" if clean else suffix
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a name is that of a folder as it is, and so never leads out of the folder that it is in."""
+    return slug(name) == name
+
+
+TWINS = {"learning_rate": "lr", "wd": "weight_decay", "epochs": "max_epochs", "iterations": "max_iters"}
+"""Entries of configs by names that other libraries know them by."""
+
+
 def closest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names that are most like one that is not, best first; none where nothing is like it."""
+    """The known names that are most like one that is not, best first; none where nothing is like it.
+
+    Names with dots that end alike, or in another library's word for it, come before any others.
+    """
+    known = list(known)
+    last = name.rpartition(".")[2]
+    ends = {last, TWINS.get(last, last)}
+    alike = [other for other in known if other.rpartition(".")[2] in ends]
+    if alike:
+        return sorted(alike, key=lambda other: -difflib.SequenceMatcher(None, name, other).ratio())[:count]
     return difflib.get_close_matches(name, sorted(known), n=count, cutoff=0.5)
 
 

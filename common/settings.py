@@ -6,16 +6,19 @@ Imports pydantic: modules that must stay light import this one where they need i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from common.errors import UserError
 from common.names import suggest
 
 Model = TypeVar("Model", bound=BaseModel)
+
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
+"""Text in which no file system stops early: not empty, without NUL."""
 
 
 class Settings(BaseModel):
@@ -54,13 +57,31 @@ def _message(model: type[BaseModel], problem: ErrorDetails) -> str:
         return f"{entry} is missing: give it a value"
     if kind == "value_error":  # raised by a validator of ours, which says it all
         reason = str(context.get("error", problem["msg"]))
-        return f"{entry}={value!r}: {reason}" if entry else reason
+        return f"{entry}={_quoted(value)}: {reason}" if entry else reason
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        return f"{entry}={value!r}: {suggest(str(value), choices)}"
-    if kind.startswith("int_"):
-        return f"{entry}={value!r}: give a whole number"
-    return f"{entry}={value!r}: {problem['msg'].removeprefix('Input ')}"
+        return f"{entry}={_quoted(value)}: {suggest(str(value), choices)}"
+    return f"{entry}={_quoted(value)}: {_WANTED.get(kind) or problem['msg'].removeprefix('Input ')}"
+
+
+_WANTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "give a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "give a number"),
+    **dict.fromkeys(("tuple_type", "list_type"), "give a list"),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "give dict(...)"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "give True or False"),
+    "too_short": "give one at least",
+    "string_type": "give text",
+    "string_too_short": "give some text",
+    "string_pattern_mismatch": "text cannot hold a NUL",
+}
+"""What to write in the place of a value of another type, by pydantic's name of the mistake."""
+
+
+def _quoted(value: Any) -> str:
+    """A value as a message shows it: its beginning, where it is long."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def entries(model: type[BaseModel]) -> list[str]:
@@ -75,8 +96,15 @@ def _model_at(model: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseM
             kind
             for name, field in model.model_fields.items()
             if part in (name, field.alias)
-            for kind in (field.annotation, *get_args(field.annotation))
+            for kind in _parts(field.annotation)
             if isinstance(kind, type) and issubclass(kind, BaseModel)
         ]
         model = kinds[0] if kinds else model
     return model
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type, and the types that it is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)

@@ -52,6 +52,7 @@ def command(
     from benchmark.running.cells import run_cells
     from benchmark.running.console import Display
     from benchmark.running.launchers.local import LocalLauncher
+    from benchmark.running.pipeline import check_tasks
     from benchmark.running.preparation import check_folder, point_to
     from benchmark.suites.cell import Cell, load_task_config
     from benchmark.suites.shipped import drawn_data
@@ -59,6 +60,7 @@ def command(
     from common.configs import check_data_names, parse_data, parse_overrides
     from common.errors import UserError
     from common.interrupt import stoppable
+    from common.terminal import printable
 
     folder = results_folder(results)
     point = parse_overrides(axes, "--axis", "learning_rate=1e-3")
@@ -86,6 +88,7 @@ def command(
         place = place or drawn.folder
         check_folder(name, place, drawn, kind.layout)
     cell = Cell(suite, backbone, backbone, task, seed, place, folder, further=further)
+    check_tasks([cell])
     cell.fingerprint()  # an unknown backbone is told at once, not kept as a failed record
     with stoppable(), Display() as display:
         record = run_cells([cell], LocalLauncher(), display, retry_failed=True, processes=processes)[0]
@@ -93,5 +96,5 @@ def command(
         raise UserError(record.error)
     show(of_cell(cell, record), written=of_folder(cell.folder.parents[2]))
     if record.status == "failed":
-        typer.echo(f"failed: {record.error} (log: {cell.folder / 'train.log'})", err=True)
+        typer.echo(f"failed: {printable(record.error)} (log: {cell.folder / 'train.log'})", err=True)
         raise typer.Exit(1)

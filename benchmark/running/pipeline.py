@@ -9,7 +9,20 @@ from benchmark.running.console import Display
 from benchmark.running.jobs import run_jobs
 from benchmark.running.launchers.base import Launcher
 from benchmark.running.preparation import check_data, prepare_suite
+from benchmark.suites.cell import Cell
 from benchmark.suites.suite import Suite
+from benchmark.tasks import check_settings
+
+
+def check_tasks(cells: list[Cell]) -> None:
+    """Check the settings of what is left to run; whoever has nothing left waits for no import.
+
+    Raises:
+        UserError: one of them is wrong.
+    """
+    left = {id(cell.task): cell for cell in cells if not (cell.folder / "record.json").is_file()}
+    for cell in left.values():
+        check_settings(cell.task.cfg.task)
 
 
 def run_suite(suite: Suite, launcher: Launcher, display: Display, retry_failed: bool = False) -> list[Record]:
@@ -28,6 +41,7 @@ def run_suite(suite: Suite, launcher: Launcher, display: Display, retry_failed: 
     prepare_suite(suite, display)
     if not suite.partial:
         check_data(suite)
+    check_tasks(suite.cells() + suite.curve_cells())
     blocked = {}
     if entries := [e for e in suite.pretrainings() if not (suite.partial and needs.of_pretraining(suite, e))]:
         from benchmark.running.pretraining import PretrainingJob

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import tasks
 from benchmark.suites.fingerprint import data_digest, influential
+from benchmark.tasks import runner_settings
 from common import PROJECT
 from common.configs import find_config, override_words, plain, read_config, value_text
 from common.digest import digest
 from common.errors import UserError
 from common.names import slug, suggest
+from common.settings import Settings, Text, checked
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -78,7 +80,12 @@ class TaskConfig:
             # what a kind of task declares may be left out of a config, where it has a default
             changes[f"+{known[name]}" if name in known else name] = value
         cfg = read_config(self.path, {**self.overrides, **changes})
-        return replace(self, cfg=cfg, axes=dict(axes))
+        return _checked(replace(self, cfg=cfg, axes=dict(axes)))
+
+    @property
+    def warning(self) -> str | None:
+        """What of its config is hardly meant, in one sentence."""
+        return runner_settings.schedule_warning(self.cfg)
 
     def config_digest(self) -> str:
         """Digest of the entries that decide the result (`TaskType.config_keys` less `NO_INFLUENCE`)."""
@@ -112,6 +119,7 @@ def load_task_config(
     task = cfg.get("task")
     if not isinstance(task, dict) or not {"type", "data"} <= task.keys():
         raise UserError(f"{path} is no task config: it needs task = dict(type=..., data=..., ...)")
+    checked(_Named, {key: task[key] for key in ("type", "data")}, f"{path}: task")
     tasks.task_type(task["type"])
     overrides = dict(overrides or {})
     own = read_config(path).task.data if DATA_ENTRY in overrides else task["data"]
@@ -125,8 +133,22 @@ def load_task_config(
         overrides[DATA_ENTRY] = names[0]
         cfg = read_config(path, overrides)
     name = path.stem if own is not None else f"{cfg.task.data}_{path.stem}"
-    found = TaskConfig(name, path, cfg, overrides)
+    found = _checked(TaskConfig(name, path, cfg, overrides))
     return found.at(axes) if axes else found
+
+
+class _Named(Settings):
+    """What every task config says under ``task``."""
+
+    type: Text
+    data: Text | None
+
+
+def _checked(task: TaskConfig) -> TaskConfig:
+    """The same task; a `UserError` where its config cannot be trained by."""
+    if tasks.task_type(task.type).config_keys == tasks.RUNNER_KEYS:
+        runner_settings.check(task.cfg.to_dict(), str(task.path))
+    return task
 
 
 def task_label(name: str, axes: Mapping[str, Any]) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 from benchmark.suites.cell import Cell, TaskConfig, load_task_config
 from benchmark.suites.curve import Curve, read_curve
+from benchmark.suites.settings import MOST_SEEDS, SuiteSettings, TaskEntry
 from benchmark.tasks import task_type
 from common.configs import CONFIGS, check_data_names, find_config, read_config
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.names import slug, suggest
+from common.settings import checked
 from pretraining.folder import kept_folder
 
 DEFAULT_SUITE = "demo"
@@ -189,45 +191,36 @@ def load_suite(
     """
     path = _find_suite(name)
     results = Path(results).absolute()
-    config = read_config(path).to_dict()
-    unknown = {key for key in config if not key.startswith("_")} - _SUITE_KEYS
-    if unknown:
-        raise UserError(
-            f"{path}: unknown entry {sorted(unknown)[0]!r}: {suggest(sorted(unknown)[0], _SUITE_KEYS)}"
-        )
-    for key in ("backbones", "tasks"):
-        if not config.get(key):
-            raise UserError(f"{path}: a suite needs {key} = ...")
+    given = read_config(path).to_dict()
+    given = {key: value for key, value in given.items() if not key.startswith("_")}
+    config = checked(SuiteSettings, given, str(path))
     places = {"{results}": str(results), "{suite}": str(results / slug(path.stem))}
     places["{weights}"] = str(Path(weights or results / "weights").absolute())
     _check_weights(path, config, weights)
     pretraining = []
-    for entry, value in config.get("pretraining", {}).items():
-        given = _entry(path, value, {"config", "set", "data"})
-        out = results / slug(path.stem) / "pretrain" / slug(entry)
-        config_path = find_config(given["config"], path.parent)
-        made = Pretraining(entry, config_path, dict(given.get("set", {})), out, given.get("data", "pairs"))
-        pretraining.append(made)
-    tasks = [task for value in config["tasks"] for task in _suite_tasks(path, value)]
-    curve = read_curve(path, config.get("curve"), {task.name for task in tasks})
-    if curve:
-        pretraining = [_keeping(path, entry, curve) for entry in pretraining]
+    for name, entry in config.pretraining.items():
+        out = results / slug(path.stem) / "pretrain" / slug(name)
+        found = find_config(entry.config, path.parent)
+        pretraining.append(Pretraining(name, found, dict(entry.set), out, entry.data))
+    tasks = [task for entry in config.tasks for task in _suite_tasks(path, entry)]
+    curve = read_curve(path, config.curve, {task.name for task in tasks})
+    pretraining = [_with_checkpoints(path, entry, curve) for entry in pretraining]
     suite = Suite(
         name=path.stem,
         path=path,
         results=results,
-        data={key: _folder(_placed(value, places)) for key, value in config.get("data", {}).items()},
-        prepare=config.get("prepare", {}),
-        vocabulary=config.get("vocabulary", {}),
+        data={key: _folder(_placed(value, places)) for key, value in config.data.items()},
+        prepare=config.prepare,
+        vocabulary=config.vocabulary.model_dump(exclude_unset=True),
         pretraining=pretraining,
-        backbones={str(key): _placed(value, places) for key, value in config["backbones"].items()},
+        backbones={key: _placed(value, places) for key, value in config.backbones.items()},
         tasks=tasks,
-        seeds=config.get("seeds", 1) if seeds is None else seeds,
-        pretraining_seeds=config.get("pretraining_seeds") if pretraining_seeds is None else pretraining_seeds,
+        seeds=config.seeds if seeds is None else seeds,
+        pretraining_seeds=config.pretraining_seeds if pretraining_seeds is None else pretraining_seeds,
         curve=curve,
-        baseline=config.get("baseline"),
-        margins=config.get("margins", {}),
-        partial=config.get("partial", False),
+        baseline=config.baseline,
+        margins=config.margins,
+        partial=config.partial,
     )
     read = {name for task in suite.tasks for name in (task.data_name, *task.further)}
     read |= {entry.data for entry in pretraining}
@@ -247,7 +240,9 @@ def remember_repeats(suite: Suite) -> None:
 def as_last_run(suite: Suite) -> Suite:
     """The suite with as many seeds as it was last run with."""
     match read_json(suite.folder / _REPEATS):
-        case [int(seeds), int() | None as pretraining_seeds]:
+        case [int(seeds), int() | None as pretraining_seeds] if (
+            0 < seeds <= MOST_SEEDS and 0 < (pretraining_seeds or 1) <= MOST_SEEDS
+        ):
             return replace(suite, seeds=seeds, pretraining_seeds=pretraining_seeds)
     return suite
 
@@ -258,12 +253,6 @@ def list_suites() -> list[str]:
 
 
 _REPEATS = "repeats.json"
-_SUITE_KEYS = frozenset(
-    {
-        *("backbones", "tasks", "seeds", "pretraining_seeds", "data", "prepare", "vocabulary"),
-        *("pretraining", "curve", "baseline", "margins", "partial"),
-    }
-)
 
 
 def _find_suite(name: str) -> Path:
@@ -275,65 +264,56 @@ def _find_suite(name: str) -> Path:
     raise UserError(f"unknown suite {name!r}: {suggest(name, list_suites())} (or the path of a suite file)")
 
 
-def _suite_tasks(path: Path, value: Any) -> list[TaskConfig]:
+def _suite_tasks(path: Path, entry: TaskEntry) -> list[TaskConfig]:
     """The task of one entry, at every point of its axes."""
-    given = _entry(path, value, {"config", "set", "name", "axes", "backbones", "further"})
-    task = load_task_config(given["config"], dict(given.get("set", {})), path.parent)
-    only = tuple(given["backbones"]) if given.get("backbones") is not None else None
-    further = tuple(given.get("further", ()))
-    if further and not task_type(task.type).further:
+    task = load_task_config(entry.config, dict(entry.set), path.parent)
+    if entry.further and not task_type(task.type).further:
         raise UserError(
             f"{path}: {task.name}: a {task.type} takes no further test sets: leave further=... out"
         )
-    task = replace(task, name=given.get("name") or task.name, backbones=only, further=further)
-    axes = given.get("axes", {})
-    for axis, values in axes.items():
+    task = replace(task, name=entry.name or task.name, backbones=entry.backbones, further=entry.further)
+    for axis, values in entry.axes.items():
         if not isinstance(values, list | tuple) or not values:
             raise UserError(f"{path}: axis {axis!r} of {task.name} is {values!r}: give a list of its values")
-    if not axes:
+    if not entry.axes:
         return [task]
-    return [task.at(dict(zip(axes, point, strict=True))) for point in product(*axes.values())]
+    points = product(*entry.axes.values())
+    return [task.at(dict(zip(entry.axes, point, strict=True))) for point in points]
 
 
-def _keeping(path: Path, entry: Pretraining, curve: Curve) -> Pretraining:
-    """The same pre-training, which keeps the checkpoints of a curve.
+def _with_checkpoints(path: Path, entry: Pretraining, curve: Curve | None) -> Pretraining:
+    """The same pre-training, its recipe checked, which keeps the checkpoints of a curve if there is one.
 
     Raises:
-        UserError: they are not on its way.
+        UserError: the recipe is wrong, or they are not on its way.
     """
     from pretraining.recipe import load_recipe
 
-    own = entry.overrides["keep"] if "keep" in entry.overrides else read_config(entry.config).get("keep", [])
     try:
-        kept = replace(entry, overrides={**entry.overrides, "keep": sorted({*own, *curve.samples})})
-        load_recipe(kept.config, kept.overrides)
+        recipe = load_recipe(entry.config, entry.overrides)
+    except UserError as error:
+        raise UserError(f"{path}: pretraining, {entry.name}: {error}") from None
+    if curve is None:
+        return entry
+    try:
+        kept = {**entry.overrides, "keep": sorted({*recipe.keep, *curve.samples})}
+        load_recipe(entry.config, kept)
     except UserError as error:
         raise UserError(f"{path}: curve: {error}") from None
-    return kept
+    return replace(entry, overrides=kept)
 
 
-def _entry(path: Path, value: Any, known: set[str]) -> dict[str, Any]:
-    """A config of the suite, as a path or with what goes with it."""
-    if isinstance(value, str):
-        return {"config": value}
-    if isinstance(value, dict) and "config" in value and value.keys() <= known:
-        return value
-    further = ", ".join(f"{key}=..." for key in sorted(known - {"config"}))
-    raise UserError(f"{path}: {value!r} is neither a path nor dict(config=..., {further})")
-
-
-def _placed(value: Any, places: dict[str, str]) -> str:
-    text = str(value)
+def _placed(text: str, places: dict[str, str]) -> str:
     for placeholder, folder in places.items():
         text = text.replace(placeholder, folder)
     return text
 
 
-def _check_weights(path: Path, config: dict[str, Any], weights: Path | None) -> None:
+def _check_weights(path: Path, config: SuiteSettings, weights: Path | None) -> None:
     """Refuse a folder of weights that nothing is looked for in, or that is not there."""
     if weights is None:
         return
-    if not any("{weights}" in str(backbone) for backbone in config["backbones"].values()):
+    if not any("{weights}" in backbone for backbone in config.backbones.values()):
         raise UserError(f"--weights {weights}: {path.stem} has no backbone from a folder of released weights")
     if not Path(weights).is_dir():
         raise UserError(f"--weights {weights}: there is no such folder")
@@ -345,17 +325,14 @@ def _folder(text: str) -> Path:
 
 def _check(suite: Suite) -> None:
     for option, number in (("--seeds", suite.seeds), ("--pretraining-seeds", suite.pretraining_seeds)):
-        if number is not None and (not isinstance(number, int) or number < 1):
-            raise UserError(f"{option} {number}: at least one seed is needed, in whole numbers")
+        if number is not None and not 1 <= number <= MOST_SEEDS:
+            raise UserError(f"{option} {number}: at least one seed is needed, and {MOST_SEEDS:,} at most")
     names = [entry.name for entry in suite.pretrainings()]
     if suite.curve and not names:
         raise UserError(f"{suite.path}: curve: no pre-training is here to be looked at: add pretraining=...")
     if suite.baseline is not None and suite.baseline not in suite.backbones:
         known = suggest(str(suite.baseline), suite.backbones)
         raise UserError(f"{suite.path}: baseline: no backbone is called {suite.baseline!r}: {known}")
-    for metric, margin in suite.margins.items():
-        if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not margin > 0:
-            raise UserError(f"{suite.path}: margins: {metric}={margin!r}: give points above zero")
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two pre-trainings are called {repeated.pop()}: rename one")
     from backbones import catalog

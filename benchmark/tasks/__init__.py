@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
 from common.names import imported, suggest
+from common.settings import checked
 
 if TYPE_CHECKING:
     from benchmark.tasks.base import Task
@@ -27,6 +28,8 @@ class TaskType:
         layout: of the data it reads, a name of `benchmark.data.layout_of`; None where any folder will do.
         shared: whether several processes can train a cell together.
         further: whether it takes test sets beside the data's own (`benchmark.tasks.further`).
+        settings: name of the model, beside the implementation, of what its configs may say under ``task``;
+            None where only the implementation knows.
     """
 
     target: str
@@ -36,6 +39,7 @@ class TaskType:
     layout: str | None = None
     shared: bool = False
     further: bool = False
+    settings: str | None = None
 
 
 RUNNER_KEYS = (
@@ -71,27 +75,35 @@ TASKS = {
         axes={"feature": "task.feature", **SPLIT_AXES, **INIT_AXES},
         layout="image_folder",
         further=True,
+        settings="ProbeSettings",
     ),
     "trained_probe": TaskType(
         "benchmark.tasks.trained_probe:TrainedProbe",
         1,
         axes={"feature": "task.feature", "learning_rate": "task.lr", **SPLIT_AXES, **INIT_AXES},
         layout="image_folder",
+        settings="TrainedSettings",
     ),
     "knn": TaskType(
         "benchmark.tasks.knn:NearestNeighbours",
         1,
         axes={"feature": "task.feature", **SPLIT_AXES},
         layout="image_folder",
+        settings="NeighbourSettings",
     ),
     "fewshot": TaskType(
         "benchmark.tasks.fewshot:FewShot",
         1,
         axes={"feature": "task.feature", **SPLIT_AXES, **INIT_AXES},
         layout="image_folder",
+        settings="FewShotSettings",
     ),
     "retrieval": TaskType(
-        "benchmark.tasks.retrieval:Retrieval", 1, axes={"feature": "task.feature"}, layout="image_folder"
+        "benchmark.tasks.retrieval:Retrieval",
+        1,
+        axes={"feature": "task.feature"},
+        layout="image_folder",
+        settings="RetrievalSettings",
     ),
     "zero_shot": TaskType(
         "benchmark.tasks.zero_shot:ZeroShot",
@@ -99,8 +111,11 @@ TASKS = {
         axes={name: f"task.{name}" for name in ("by", "templates", "alpha", "bias")},
         layout="image_folder",
         further=True,
+        settings="ZeroShotSettings",
     ),
-    "image_text": TaskType("benchmark.tasks.image_text:ImageText", 1, layout="pairs"),
+    "image_text": TaskType(
+        "benchmark.tasks.image_text:ImageText", 1, layout="pairs", settings="ImageTextSettings"
+    ),
     "finetune": TaskType(
         "benchmark.tasks.finetune:Finetune",
         1,
@@ -108,6 +123,7 @@ TASKS = {
         {**FINETUNE_AXES, **SPLIT_AXES, **INIT_AXES},
         "image_folder",
         True,
+        settings="FinetuneSettings",
     ),
     "multilabel": TaskType(
         "benchmark.tasks.multilabel:MultiLabel",
@@ -116,10 +132,25 @@ TASKS = {
         {**FINETUNE_AXES, **SPLIT_AXES, **INIT_AXES},
         "coco",
         True,
+        settings="MultiLabelSettings",
     ),
-    "detection": TaskType("benchmark.tasks.detection:Detection", 3, RUNNER_KEYS, DENSE_AXES, "coco", True),
+    "detection": TaskType(
+        "benchmark.tasks.detection:Detection",
+        3,
+        RUNNER_KEYS,
+        DENSE_AXES,
+        "coco",
+        True,
+        settings="DetectionSettings",
+    ),
     "segmentation": TaskType(
-        "benchmark.tasks.segmentation:Segmentation", 3, RUNNER_KEYS, DENSE_AXES, "ade20k", True
+        "benchmark.tasks.segmentation:Segmentation",
+        3,
+        RUNNER_KEYS,
+        DENSE_AXES,
+        "ade20k",
+        True,
+        settings="SegmentationSettings",
     ),
 }
 
@@ -147,3 +178,23 @@ def task_type(name: str) -> TaskType:
 def load_task(name: str) -> Task:
     """Import a kind of task (this may import torch) and make one."""
     return imported(task_type(name).target, "task type")()
+
+
+def check_settings(config: Mapping[str, Any]) -> None:
+    """Check what a task config says under ``task``, before anything runs. Imports the kind of task.
+
+    Args:
+        config: the entry ``task``.
+
+    Raises:
+        UserError: an unknown setting, or an impossible value.
+    """
+    kind = task_type(config["type"])
+    if kind.settings:
+        model = imported(f"{kind.target.partition(':')[0]}:{kind.settings}", "settings of a task")
+        checked(model, own_settings(config), f"task {config['type']}")
+
+
+def own_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config says under ``task`` without the two entries that the harness reads itself."""
+    return {key: value for key, value in config.items() if key not in {"type", "data"}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.records.schema import Metric
+from benchmark.tasks import own_settings
 from common.progress import Report
 from common.settings import Model, checked
 
@@ -50,7 +51,7 @@ class TaskContext:
     @property
     def settings(self) -> dict[str, Any]:
         """`cfg.task` without the two entries that the harness reads itself."""
-        return {key: value for key, value in self.cfg.task.items() if key not in {"type", "data"}}
+        return own_settings(self.cfg.task)
 
     def checked(self, model: type[Model]) -> Model:
         """`settings` as the model of what the task understands.

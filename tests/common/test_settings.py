@@ -49,7 +49,7 @@ def test_what_is_sound_is_read():
         ({"images": True}, "images=True: give a whole number"),
         ({"images": "many"}, "images='many': give a whole number"),
         ({"images": 3}, "images=3 is one too many: give 2"),
-        ({"optimizer": {"lr": "fast"}}, "optimizer.lr='fast': should be a valid number"),
+        ({"optimizer": {"lr": "fast"}}, "optimizer.lr='fast': give a number"),
     ],
 )
 def test_what_is_wrong_is_one_line(values, message):

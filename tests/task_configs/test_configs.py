@@ -11,10 +11,8 @@ from dense_data import write_ade20k, write_coco
 from mmengine.config import Config
 
 from benchmark.suites.cell import load_task_config
-from benchmark.tasks.base import TaskContext
+from benchmark.tasks import check_settings
 from common.configs import CONFIGS
-from common.names import imported
-from common.progress import silent
 
 ROOT = Path(__file__).parents[2] / "task_configs"
 DENSE = sorted([*ROOT.glob("detection/*.py"), *ROOT.glob("segmentation/*.py")])
@@ -161,26 +159,12 @@ def test_the_ade20k_configs_train_and_evaluate_with_stock_tools(tmp_path):
         assert 0 <= metrics["mIoU"] <= 100 and "aAcc" in metrics
 
 
-SETTINGS = {
-    "linear_probe": "benchmark.tasks.linear_probe:ProbeSettings",
-    "trained_probe": "benchmark.tasks.trained_probe:TrainedSettings",
-    "knn": "benchmark.tasks.knn:NeighbourSettings",
-    "fewshot": "benchmark.tasks.fewshot:FewShotSettings",
-    "retrieval": "benchmark.tasks.retrieval:RetrievalSettings",
-    "zero_shot": "benchmark.tasks.zero_shot:ZeroShotSettings",
-    "image_text": "benchmark.tasks.image_text:ImageTextSettings",
-    "finetune": "benchmark.tasks.finetune:FinetuneSettings",
-    "multilabel": "benchmark.tasks.multilabel:MultiLabelSettings",
-}
-
-
 @pytest.mark.parametrize(
     "path", sorted((CONFIGS / "classification").glob("*.py")), ids=lambda path: path.stem
 )
 def test_a_classification_task_understands_its_config(path):
     task = load_task_config(path, data=["mine"])
-    context = TaskContext(task.cfg, path, path, "random:vit_nano_conv16", 0, silent)
-    assert context.checked(imported(SETTINGS[task.type], "settings")) is not None
+    check_settings(task.cfg.task)
     if task.type in ("finetune", "multilabel"):
         epochs, schedule = task.cfg.train_cfg.max_epochs, task.cfg.param_scheduler[-1]
         assert schedule.T_max == schedule.end == epochs == task.cfg.train_cfg.val_interval

@@ -80,8 +80,8 @@ def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("backbones = {}", "needs backbones"),
-        ("backbones = dict(a='random:vit_nano_conv16')", "needs tasks"),
+        ("backbones = {}", r"backbones=\{\}: give one at least"),
+        ("backbones = dict(a='random:vit_nano_conv16')", "tasks is missing"),
         ("backbones = dict(a='rndom:x')\ntasks = ['classification/demo_linear_probe.py']", "random"),
         (
             "backbones = dict(a='random:vit_nano_conv16')\ntasks = ['nowhere.py']",
@@ -94,7 +94,10 @@ def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
             "backbones = dict(a='random:vit_nano_conv16')\ntasks = ['classification/demo_linear_probe.py']",
             "nothing provides",
         ),
-        ("backbones = dict(a='random:vit_nano_conv16')\ntasks = [dict(path='x')]", "neither a path nor dict"),
+        (
+            "backbones = dict(a='random:vit_nano_conv16')\ntasks = [dict(path='x')]",
+            r"no entry 'tasks\.0\.path': known: axes, backbones, config, ",
+        ),
     ],
 )
 def test_a_broken_suite_is_the_users_error(tmp_path, text, message):
