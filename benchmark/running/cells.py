@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark import tasks
 from benchmark.records.schema import BackboneInfo, DataInfo, Order, Record, TaskInfo, environment, now
-from benchmark.records.store import read_record, set_aside, write_record
+from benchmark.records.store import kept_aside, read_record, set_aside, take_back, write_record
 from benchmark.running.console import Display
 from benchmark.running.jobs import Job, run_jobs
 from benchmark.running.launchers.base import Handle, Launcher
@@ -75,6 +75,9 @@ class CellJob(Job[Record]):
             same = record is not None and record.fingerprint == self._order.fingerprint
             if same and (record.status == "done" or not retry_failed):
                 return record
+            if record := take_back(self.folder, self._order.fingerprint):
+                self._display.line(f"{self.label}: {self.text(record)}, taken back from earlier results")
+                return record
             catalog.ready(backbone)
         except UserError as error:
             _, tail = self._blocked.get(backbone, ("", []))
@@ -86,6 +89,8 @@ class CellJob(Job[Record]):
         with suppress(FileNotFoundError):
             (self.folder / "record.json").unlink()
         write_text(self.folder / "config.py", self.cell.task.cfg.pretty_text)
+        if warning := self.cell.task.warning:
+            self._display.line(f"{self.label}: warning: {warning}")
         order = self.folder / "order.json"
         write_text(order, self._order.model_dump_json(indent=2) + "\n")
         return program("benchmark.running.execute", str(order), str(self._processes))
@@ -98,7 +103,7 @@ class CellJob(Job[Record]):
             record.environment = environment()
             write_record(self.folder, record)
             self.progress.unlink(missing_ok=True)
-        return record
+        return self._offering(record)
 
     def text(self, result: Record) -> str:
         return outcome_text(result)
@@ -106,12 +111,22 @@ class CellJob(Job[Record]):
     def _failed_to_start(self, kind: str, message: str, tail: list[str]) -> Record:
         """Record a cell that could not even start, unless that very failure is on record already."""
         known = read_record(self.folder)
-        if known and known.fingerprint is None and known.error == message:
+        if known and known.fingerprint is None and (known.error or "").startswith(message):
             return known
         record = _failure(_order(self.cell, None), kind, message, tail)
         set_aside(self.folder, UNKNOWN)
         write_record(self.folder, record)
+        record = self._offering(record)
         self._display.line(f"{self.label}: {self.text(record)}")
+        return record
+
+    def _offering(self, record: Record) -> Record:
+        """The same record; of a failure in the place of a finished result it says where that is kept."""
+        if record.status == "done" or (kept := kept_aside(self.folder)) is None:
+            return record
+        offer = f"the result of before is kept in {kept}, and comes back once data and config are those of it"
+        record = record.model_copy(update={"error": f"{record.error} ({offer})"})
+        write_record(self.folder, record)
         return record
 
 
@@ -161,8 +176,7 @@ def _failure(order: Order, kind: str, message: str, tail: list[str]) -> Record:
 def outcome_text(record: Record) -> str:
     """A record in a few words: its headline, or what went wrong."""
     if record.status == "failed":
-        first = (record.error or "unknown error").splitlines()[0]
-        return f"FAILED: {first}"
+        return f"FAILED: {' '.join((record.error or 'unknown error').splitlines()[:1])}"
     metric = record.headline
     interval = f" [{metric.low:.1f}, {metric.high:.1f}]" if metric.low is not None else ""
     return f"{record.primary} {metric.value:.1f}{interval}"

@@ -91,6 +91,18 @@ def test_a_changed_config_sets_the_old_result_aside(harness):
     assert read_record(kept) == first and (kept / "epoch_3.pth").exists()
 
 
+def test_a_wrong_data_folder_hides_no_finished_result(harness, tmp_path):
+    first = harness.run(harness.load())[0]
+    for place in (tmp_path / "nowhere", tmp_path):  # what cannot start, and what fails
+        harness.data, right = place, harness.data
+        failed = harness.run(harness.load("user error" if place == tmp_path else "ok"))[0]
+        assert failed.status == "failed" and "the result of before is kept in" in failed.error
+        assert ".superseded/a/task/seed0-" in failed.error
+        harness.data = right
+        runs = len(harness.runs)
+        assert harness.run(harness.load())[0] == first and len(harness.runs) == runs
+
+
 def test_an_interrupted_cell_keeps_its_folder_for_resuming(harness):
     cell = harness.load().cells()[0]
     assert set_aside(cell.folder, cell.fingerprint()) is None
