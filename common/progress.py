@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Protocol
@@ -102,15 +103,23 @@ class ProgressFile:
         self._written = now
         finite = loss if loss is not None and math.isfinite(loss) else None
         state = Progress(stage, done, total, finite, images_per_second, seconds_left, waiting_for_data)
-        write_text(self.path, json.dumps(asdict(state)))
+        with suppress(OSError):  # a full disk ends no training that has nothing to write
+            write_text(self.path, json.dumps(asdict(state)))
 
 
 def read_progress(path: Path) -> Progress | None:
-    """The state a child last wrote; None when there is none. Entries unknown to `Progress` are ignored."""
+    """The state a child last wrote; None when there is none, or a damaged one.
+
+    Entries unknown to `Progress` are ignored.
+    """
     values = read_json(path)
     if not isinstance(values, dict):
         return None
-    return Progress(**{field.name: values[field.name] for field in fields(Progress) if field.name in values})
+    known = {field.name: values[field.name] for field in fields(Progress) if field.name in values}
+    numbers = [value for name, value in known.items() if name != "stage" and value is not None]
+    sound = all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
+    counts = all(type(known.get(name, 0)) is int for name in ("done", "total"))
+    return Progress(**known) if sound and counts and isinstance(known.get("stage", ""), str) else None
 
 
 def clock(seconds: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import subprocess
 from datetime import datetime, timezone
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common import PROJECT
 from common.machine import package_version, processor
@@ -130,7 +131,7 @@ class Cost(_Model):
     @property
     def images_per_second(self) -> float | None:
         """`images` over all of the time, that of starting and of fitting heads included."""
-        return None if self.images is None else self.images / self.seconds
+        return self.images / self.seconds if self.images is not None and self.seconds > 0 else None
 
 
 class Environment(_Model):
@@ -217,6 +218,19 @@ class Record(Order):
     error_type: str | None = None
     error: str | None = None
     log_tail: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _shows_figures(self) -> Record:
+        """A finished cell has the metrics that it names, and every figure is a number."""
+        for name, metric in self.metrics.items():
+            for value in (metric.value, metric.low, metric.high, metric.bias, metric.coverage):
+                if value is not None and not math.isfinite(value):
+                    raise ValueError(f"metric {name} is {value}")
+        if self.status == "done":
+            for name in (self.primary, *self.also):
+                if name not in self.metrics:
+                    raise ValueError(f"there is no metric called {name!r}")
+        return self
 
     @property
     def headline(self) -> Metric | None:

@@ -376,7 +376,7 @@ def _read(file: Path, kind: type) -> Iterator[Any]:
         with file.open(newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
                 yield kind(**{name: _value(row[name], str(types[name])) for name in types})
-    except (OSError, KeyError, ValueError, csv.Error):
+    except (OSError, KeyError, ValueError, TypeError, csv.Error):
         return
 
 

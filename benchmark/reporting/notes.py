@@ -11,9 +11,9 @@ def notes_of(results: Results) -> list[str]:
     for row in results.all_rows:
         if row.status == "done" and row.pretraining_samples is None:
             notes += row.record.notes
-        elif row.status == "failed":
-            error = (row.record.error or "unknown error").strip().splitlines()[0]
-            notes.append(f"{row.name} on {row.task}, {row.repetition}, failed: {error}")
+        elif row.status in ("failed", "damaged"):
+            error = row.error or "unknown error"
+            notes.append(f"{row.name} on {row.task}, {row.repetition}, {row.status}: {error}")
     notes += [note for task in results.tasks if (note := _truth_note(results, task))]
     notes += _seed_notes(results) + _cost_notes(results)
     return list(dict.fromkeys(notes))

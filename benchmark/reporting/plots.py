@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,13 +215,12 @@ def looks_of(results: Results) -> dict[str, Look]:
 def _read_history(path: Path) -> dict[str, list[tuple[float, float]]]:
     """(samples, value) points of the losses in a history.csv; rows that cannot be read are left out."""
     points: dict[str, list[tuple[float, float]]] = {"loss": [], "val_loss": []}
-    with path.open(newline="", encoding="utf-8") as file:
+    with suppress(OSError, csv.Error), path.open(newline="", encoding="utf-8", errors="replace") as file:
         for row in csv.DictReader(file):
             for key, values in points.items():
-                try:
-                    values.append((float(row["samples"]), float(row[key])))
-                except (KeyError, TypeError, ValueError):
-                    continue
+                with suppress(KeyError, TypeError, ValueError):
+                    point = float(row["samples"]), float(row[key])
+                    values += [point] if all(map(math.isfinite, point)) else []
     return points
 
 

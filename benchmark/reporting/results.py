@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from backbones.card import Card
 from benchmark.records.schema import Metric, Record
-from benchmark.records.store import find_records, read_record
+from benchmark.records.store import read_or_damage, record_folders
 from benchmark.statistics.spread import Spread, spread
 from benchmark.suites.cell import Cell, seeds_label, task_label
 from benchmark.suites.suite import Suite
@@ -43,7 +43,9 @@ class Row:
         kind: of task (`benchmark.tasks.TASKS`).
         config: the task config's file.
         data: name of the data.
-        status: ``done``, ``failed``, ``missing``, or ``outdated``: of another protocol, config or data.
+        status: ``done``, ``failed``, ``missing``, ``outdated``: of another protocol, config or data; or
+            ``damaged``: there is a record that cannot be read.
+        damage: what is wrong with such a record.
     """
 
     name: str
@@ -60,6 +62,13 @@ class Row:
     kind: str = ""
     config: str = ""
     data: str = ""
+    damage: str = ""
+
+    @property
+    def error(self) -> str:
+        """The first line of why it is not done, where that is known."""
+        said = self.damage or (self.record and self.record.error) or ""
+        return said.strip().partition("\n")[0]
 
     @property
     def repetition(self) -> str:
@@ -181,9 +190,9 @@ class Results:
         """Sum up the seeds of one backbone on one task, by one metric (default: the primary one)."""
         rows = [row for row in self.rows if row.name == name and row.task == task]
         done = [row.record for row in rows if row.status == "done"]
-        order = ("failed", "outdated", "missing", "done")
+        order = ("failed", "damaged", "outdated", "missing", "done")
         status = min((row.status for row in rows), key=order.index, default="–")
-        error = next((row.record.error for row in rows if row.record and row.status == "failed"), None)
+        error = next((row.error for row in rows if row.status in ("failed", "damaged")), None)
         if not done:
             return Score(status, error=error)
         metric = metric or done[0].primary
@@ -262,8 +271,9 @@ def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
             read.
     """
     cells = suite.cells() + suite.curve_cells()
-    found = list(records) if records is not None else [read_record(cell.folder) for cell in cells]
-    rows = [_row_of_cell(cell, record) for cell, record in zip(cells, found, strict=True)]
+    found = [(record, "") for record in records] if records is not None else None
+    found = found or [read_or_damage(cell.folder) for cell in cells]
+    rows = [_row_of_cell(cell, *read) for cell, read in zip(cells, found, strict=True)]
     results = _results(suite.name, suite.folder, rows)
     results.chosen_baseline, results.margins = suite.baseline, suite.margins
     return results
@@ -276,7 +286,12 @@ def of_folder(folder: Path) -> Results:
         UserError: there are none.
     """
     rows = []
-    for path, record in find_records(folder):
+    for path in record_folders(folder):
+        record, damage = read_or_damage(path)
+        if record is None:
+            name, task = path.parents[1].name, path.parents[0].name
+            rows.append(Row(name, "", task, task, {}, 0, None, path, None, "damaged", damage=damage))
+            continue
         rows.append(
             Row(
                 name=record.backbone.name,
@@ -297,7 +312,8 @@ def of_folder(folder: Path) -> Results:
         )
     if not rows:
         raise UserError(f"{folder} holds no records: run python run_suite.py, or name the suite with --suite")
-    return _results(rows[0].record.suite, Path(folder), rows)
+    suite = next((row.record.suite for row in rows if row.record), Path(folder).name)
+    return _results(suite, Path(folder), rows)
 
 
 def of_cell(cell: Cell, record: Record) -> Results:
@@ -305,7 +321,7 @@ def of_cell(cell: Cell, record: Record) -> Results:
     return Results(cell.suite, cell.folder.parents[2], [_row_of_cell(cell, record)])
 
 
-def _row_of_cell(cell: Cell, record: Record | None) -> Row:
+def _row_of_cell(cell: Cell, record: Record | None, damage: str = "") -> Row:
     return Row(
         name=cell.name,
         backbone=cell.backbone,
@@ -316,11 +332,12 @@ def _row_of_cell(cell: Cell, record: Record | None) -> Row:
         pretraining_seed=cell.pretraining_seed,
         folder=cell.folder,
         record=record,
-        status=record.status if record else "missing",
+        status=record.status if record else "damaged" if damage else "missing",
         pretraining_samples=cell.pretraining_samples,
         kind=cell.task.type,
         config=cell.task.path.name,
         data=cell.task.data_name,
+        damage=damage,
     )
 
 

@@ -11,6 +11,7 @@ from benchmark.records.schema import Metric, Record
 from benchmark.records.store import find_records
 from benchmark.reporting.canvas import STYLE, new_canvases, save
 from benchmark.reporting.scaling_plot import write_scaling_plot
+from benchmark.reporting.study_details import is_of_a_study
 from benchmark.reporting.tables import csv_text, escape, markdown_table, rich_table
 from common.errors import UserError
 from common.files import write_text
@@ -81,8 +82,11 @@ def studies(folder: Path, since: str = "") -> list[Table]:
     found: dict[str, Table] = {}
     records = [
         record
-        for _, record in find_records(folder)
-        if record.started >= since and record.task.type == SUITE and record.task.protocol == PROTOCOL
+        for path, record in find_records(folder)
+        if record.started >= since
+        and record.task.type == SUITE
+        and record.task.protocol == PROTOCOL
+        and is_of_a_study(path, record)
     ]
     for record in sorted(records, key=lambda record: record.started):
         empty = Table(record.task.name, record.task.axes, {})

@@ -13,12 +13,12 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table
-from rich.text import Text
 
 from benchmark.reporting import latex
 from benchmark.reporting.names import column_title, figure_text, task_titles
 from benchmark.reporting.notes import notes_of
 from benchmark.reporting.results import Results, Row, Score, seeds_text
+from benchmark.running.console import cell as shown
 from common.files import write_text
 
 _METRIC = ("value", "low", "high", "n", "unit", "method", "truth", "bias", "coverage")
@@ -77,11 +77,11 @@ def rich_table(title: str, header: list[str], lines: list[list[str]], names: int
         header, lines: cells, as text.
         names: how many columns from the left are no numbers.
     """
-    table = Table(title=title, title_justify="left")
+    table = Table(title=shown(title) if title else None, title_justify="left")
     for column, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if column < names else "right")
+        table.add_column(shown(name), justify="left" if column < names else "right")
     for line in lines:
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_row(*map(shown, line))
     return table
 
 
@@ -271,5 +271,13 @@ def csv_text(lines: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({key: _no_formula(value) for key, value in line.items()} for line in lines)
     return text.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """Text that a spreadsheet would compute, with the apostrophe that keeps it text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULAS else value
+
+
+_FORMULAS = frozenset("=+-@\t\r")

@@ -254,9 +254,7 @@ def unfinished(results: Results) -> Section | None:
     titles, rows = task_titles(results), []
     for row in results.all_rows:
         if row.status != "done":
-            error = (row.record.error or "").strip().splitlines() if row.record else []
-            said = error[0] if error else ""
-            rows.append([row.name, titles[row.task], row.repetition, row.status, said])
+            rows.append([row.name, titles[row.task], row.repetition, row.status, row.error])
     if not rows:
         return None
     header = ["backbone", "task", "seed", "state", "why"]
