@@ -35,6 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o666 & ~umask())  # mkstemp makes private files; results are to be shared
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:  # a full disk does not say whose writing it ended
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
