@@ -38,3 +38,12 @@ def first_line(error: BaseException) -> str:
     """
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(".:")
+
+
+def quoted(value: object) -> str:
+    """A value that came from outside, in a message of ours: escaped, and at most 60 characters of it."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # lists within lists, numbers without end
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -73,8 +73,14 @@ def placed(path: str | Path) -> Path:
 
 
 def within(root: Path, name: str | Path) -> Path | None:
-    """A file that a record or an annotation names below a folder; None where it would lie outside of it."""
-    path = (Path(root) / name).resolve()
+    """A file that a record or an annotation names below a folder; None where it would lie outside of it.
+
+    Links are followed: the folder itself may be one. What no path can be called lies nowhere.
+    """
+    try:
+        path = (Path(root) / name).resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, characters that no file system knows
+        return None
     return path if path.is_relative_to(Path(root).resolve()) else None
 
 

@@ -6,12 +6,13 @@ Classes are ADE20K's own 150, or those of a ``classes.csv`` (index,name[,kind]) 
 from __future__ import annotations
 
 import csv
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from benchmark.data.base import DataCheck, DataLayout, counted, entries
-from benchmark.data.images import IMAGE_TYPES
-from common.errors import UserError
+from benchmark.data.base import OPENED, DataCheck, DataLayout, counted, entries, evenly, refuse_faults
+from benchmark.data.images import IMAGE_TYPES, image_size, picture_fault, size_fault
+from common.errors import UserError, first_line
+from common.files import within
 from common.pictures import BadPicture, opened
 
 ADE20K_2016 = {"training": 20_210, "validation": 2_000}
@@ -34,8 +35,9 @@ class Ade20k(DataLayout):
                     return f"no {kind}/{split}/*{'.jpg' if kind == 'images' else '.png'}"
         return None
 
-    def check(self, path: Path) -> DataCheck:
-        """Every image must have an annotation of its size, with no label above the number of classes."""
+    def check(self, path: Path, thorough: bool = False) -> DataCheck:
+        """Every image must have an annotation of its size; up to `OPENED` of a split must have no label above
+        the number of classes."""
         path = Path(path)
         if (
             (path / "images" / "ADE").is_dir()
@@ -54,28 +56,45 @@ class Ade20k(DataLayout):
         classes = ADE20K_CLASSES if names is None else len(names)
         found, warnings = {}, []
         for folder in sorted(entry for entry in (path / "images").iterdir() if entry.is_dir()):
-            suffix = image_suffix(folder)
-            images = {file.stem: file for file in folder.glob(f"*{suffix}")}
-            labels = {file.stem: file for file in (path / "annotations" / folder.name).glob("*.png")}
-            if missing := sorted(images.keys() - labels.keys()):
-                raise UserError(
-                    f"{len(missing)} images in {folder} have no annotation, "
-                    f"for instance {missing[0]}{suffix}: unpack again"
-                )
-            if extra := labels.keys() - images.keys():
-                warnings.append(f"annotations/{folder.name} has {len(extra)} files without an image")
-            found[folder.name] = len(images)
-            pairs = [(images[name], labels[name], classes) for name in sorted(images)]
-            with ThreadPoolExecutor() as pool:
-                for problem in pool.map(_label_problem, *zip(*pairs, strict=True)):
-                    if problem:
-                        raise UserError(problem)
+            labels = path / "annotations" / folder.name
+            pairs = pair(folder, labels)
+            if extra := sum(1 for _ in labels.glob("*.png")) - len(pairs):
+                warnings.append(f"annotations/{folder.name} has {extra} files without an image")
+            found[folder.name] = len(pairs)
+            refuse_faults(partial(_pair_fault, thorough=thorough), *zip(*pairs, strict=True))
+            some = pairs if thorough else [pairs[index] for index in evenly(len(pairs), OPENED)]
+            refuse_faults(partial(_values_fault, classes=classes), [label for _, label in some])
         if names is None:
             for split, number in ADE20K_2016.items():
                 if found[split] != number:
                     warnings.append(f"{split} has {found[split]} images, ADEChallengeData2016 has {number}")
         summary = f"{path}: ADE20K layout, {classes} classes, images: {counted(found)}"
         return DataCheck(summary, tuple(warnings))
+
+
+def pair(images: Path, labels: Path) -> list[tuple[Path, Path]]:
+    """The images of a split with their annotations, in the order of their names.
+
+    The folders may be links; what is in them may not lead out of them.
+
+    Raises:
+        UserError: there are no images, one has no annotation, or a file is a link to somewhere else.
+    """
+    suffix = image_suffix(images)
+    found = {file.stem: file for file in images.iterdir() if file.suffix == suffix}
+    known = {file.stem: file for file in labels.iterdir() if file.suffix == ".png"}
+    if missing := sorted(found.keys() - known.keys()):
+        raise UserError(
+            f"{len(missing)} images in {images} have no annotation, "
+            f"for instance {missing[0]}{suffix}: unpack again"
+        )
+    pairs = [(found[name], known[name]) for name in sorted(found)]
+    files = [file for both in pairs for file in both]
+    if outside := [file for file in files if file.is_symlink() and within(file.parent, file.name) is None]:
+        raise UserError(
+            f"{len(outside)} files lead out of their folder, for instance {outside[0]}: put them there"
+        )
+    return pairs
 
 
 def image_suffix(folder: Path) -> str:
@@ -146,8 +165,10 @@ def _class_rows(root: Path) -> list[dict[str, str]] | None:
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             rows = {int(row["index"]): row for row in csv.DictReader(stream) if row["name"] is not None}
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{file} cannot be read as index,name ({type(error).__name__}: {error})") from None
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise UserError(
+            f"{file} cannot be read as index,name ({type(error).__name__}: {first_line(error)})"
+        ) from None
     rows.pop(0, None)
     if sorted(rows) != list(range(1, len(rows) + 1)) or not rows:
         raise UserError(f"{file} must number its classes 1, 2, ... (0 is other)")
@@ -158,19 +179,38 @@ def _class_rows(root: Path) -> list[dict[str, str]] | None:
     return ordered
 
 
-def _label_problem(image_file: Path, label_file: Path, classes: int) -> str | None:
+def label_fault(file: Path | str, size: tuple[int, int]) -> str | None:
+    """What is wrong with an annotation as far as its header tells; None where nothing is.
+
+    Args:
+        size: width and height of its image.
+    """
+    try:
+        with opened(file, ("PNG",)) as label:
+            mode, found = label.mode, label.size
+    except BadPicture as error:
+        return f"{file} cannot be read ({error}): unpack again"
+    if mode not in {"L", "P"}:
+        return f"{file} is no 8-bit index picture ({mode}): is this ADEChallengeData2016?"
+    if found != size:
+        return f"{file} is {found[0]}x{found[1]}, its image {size[0]}x{size[1]}"
+    return None
+
+
+def _pair_fault(image: Path, label: Path, thorough: bool) -> str | None:
+    if fault := (picture_fault if thorough else size_fault)(image):
+        return fault
+    return label_fault(label, image_size(image))
+
+
+def _values_fault(file: Path, classes: int) -> str | None:
     import numpy as np
 
     try:
-        with opened(label_file) as label, opened(image_file) as image:
-            if label.mode not in {"L", "P"}:
-                return f"{label_file} is no 8-bit index picture ({label.mode}): is this ADEChallengeData2016?"
-            if label.size != image.size:
-                (width, height), (image_width, image_height) = label.size, image.size
-                return f"{label_file} is {width}x{height}, its image {image_width}x{image_height}"
+        with opened(file, ("PNG",)) as label:
             highest = int(np.asarray(label).max())
     except BadPicture as error:
-        return f"{label_file} or its image cannot be read ({error}): unpack again"
+        return f"{file} cannot be read ({error}): unpack again"
     if highest > classes:
-        return f"{label_file} has label {highest}, there are {classes} classes: is this ADEChallengeData2016?"
+        return f"{file} has label {highest}, there are {classes} classes: is this ADEChallengeData2016?"
     return None

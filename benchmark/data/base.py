@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from common.errors import UserError
 
 _LOOKED_AT = 50  # entries of a folder, at most: a glance is no count
+_AT_A_TIME = 10_000
+"""Files that wait to be looked at: a million would fill memory."""
+
+OPENED = 2_000
+"""Pictures of a split that a check decodes, at most, unless it is thorough: all of ImageNet takes hours."""
 
 
 class DataCheck(NamedTuple):
@@ -44,11 +50,15 @@ class DataLayout(abc.ABC):
         """
 
     @abc.abstractmethod
-    def check(self, path: Path) -> DataCheck:
-        """Look at a data set thoroughly, before anything long begins.
+    def check(self, path: Path, thorough: bool = False) -> DataCheck:
+        """Look at a data set, before anything long begins.
+
+        Args:
+            path: its folder.
+            thorough: decode all pictures, however long that takes; else the headers of all and some whole.
 
         Raises:
-            UserError: the first thing that is wrong, and what to do about it.
+            UserError: the first thing that is wrong, in how many files, and what to do about it.
         """
 
     def is_of(self, name: str) -> bool:
@@ -76,6 +86,34 @@ class DataLayout(abc.ABC):
 def counted(found: dict[str, int]) -> str:
     """Numbers of images by split, for a report: ``train 3, val 2``."""
     return ", ".join(f"{split} {number}" for split, number in found.items())
+
+
+def evenly(number: int, most: int) -> list[int]:
+    """Up to `most` of so many indices, the first and the last among them."""
+    count = min(number, most)
+    return sorted({round(place * (number - 1) / max(count - 1, 1)) for place in range(count)})
+
+
+def refuse_faults(look: Callable[..., str | None], *given: Sequence[Any]) -> None:
+    """Refuse files that something is wrong with; many are looked at at a time.
+
+    Args:
+        look: what is wrong with a file, in one line that names it; None where nothing is.
+        given: its arguments, a sequence for each, a file an entry.
+
+    Raises:
+        UserError: what is wrong with the first, and with how many more.
+    """
+    found: list[str] = []
+    number = len(given[0])
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, number, _AT_A_TIME):
+            some = (values[start : start + _AT_A_TIME] for values in given)
+            found += [fault for fault in pool.map(look, *some) if fault]
+    if len(found) > 1:
+        raise UserError(f"{found[0]} (and {len(found) - 1} more of {number} files)")
+    if found:
+        raise UserError(found[0])
 
 
 def entries(folder: Path) -> list[Path]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
-from benchmark.data.base import DataCheck, DataLayout, counted, entries
-from common.errors import UserError
+from benchmark.data.base import DataCheck, DataLayout, counted, entries, refuse_faults
+from benchmark.data.images import picture_fault, size_fault
+from benchmark.data.instances import odd, read_instances
+from common.errors import UserError, quoted
+from common.files import within
 
 COCO_2017 = {"train": 118_287, "val": 5_000}
 NEEDED = ("train", "val")
@@ -33,9 +36,9 @@ class Coco(DataLayout):
                 return f"no images in {split}{year}"
         return None
 
-    def check(self, path: Path) -> DataCheck:
-        """Every annotation must belong to an image and a category, have a box inside its image and a mask;
-        every image must be there."""
+    def check(self, path: Path, thorough: bool = False) -> DataCheck:
+        """Every annotation must belong to an image and a category, have a box and a mask of its image's size;
+        every image must be there and have the size that the annotations say."""
         path = self.folder(path)
         files = sorted((path / "annotations").glob("instances_*.json"))
         if not files:
@@ -45,14 +48,24 @@ class Coco(DataLayout):
         found, warnings, categories = {}, [], None
         for file in files:
             split = file.stem.removeprefix("instances_")
-            content = read_annotations(file)
+            content = read_instances(file)
             names = [entry["name"] for entry in sorted(content["categories"], key=lambda entry: entry["id"])]
             if categories is not None and names != categories:
                 raise UserError(f"{file} has other categories than {files[0].name}: both must list the same")
             categories = names
             check_images(file, content, path / split)
+            images = content["images"]
+            refuse_faults(
+                picture_fault if thorough else size_fault,
+                [path / split / image["file_name"] for image in images],
+                [(image["width"], image["height"]) for image in images],
+            )
             found[split] = len(content["images"])
-            warnings += _check_annotations(file, content)
+            warnings += [f"{file.name}: {number} {words}" for words, number in odd(content).items()]
+            if any(annotation["id"] == 0 for annotation in content["annotations"]):
+                warnings.append(
+                    f"{file.name} has an annotation with id 0, which COCO's evaluation never counts as found"
+                )
         for split in NEEDED:
             if not found.keys() & {split, f"{split}2017"}:
                 raise UserError(
@@ -69,19 +82,9 @@ def class_names(annotations: Path) -> list[str]:
     """Names of the categories in the order of the file, which is the order MMDetection numbers them in.
 
     Raises:
-        UserError: the file is missing or no COCO annotation file.
+        UserError: as `benchmark.data.instances.read_instances`, of what a file needs to name them.
     """
-    try:
-        content = json.loads(Path(annotations).read_text(encoding="utf-8"))
-        return [category["name"] for category in content["categories"]]
-    except FileNotFoundError:
-        raise UserError(
-            f"{annotations} does not exist: give the folder that holds annotations/ with --data NAME=PATH"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{annotations} is no COCO annotation file ({type(error).__name__}: {error})"
-        ) from None
+    return [category["name"] for category in read_instances(annotations, objects=False)["categories"]]
 
 
 def without_year(root: Path, ann_file: str, folder: str) -> tuple[str, str]:
@@ -107,72 +110,32 @@ def require_images(folder: Path, annotations: Path) -> None:
         raise UserError(f"{folder} does not exist: the images of {annotations.name} belong there")
 
 
-def read_annotations(file: Path) -> dict[str, Any]:
-    """An instances file.
-
-    Raises:
-        UserError: it cannot be read, or is none.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} cannot be read ({error}): download it again") from None
-    if not isinstance(content, dict):
-        raise UserError(
-            f"{file} is no COCO annotation file: it must be an object with images, annotations, categories"
-        )
-    for key in ("images", "annotations", "categories"):
-        if not content.get(key):
-            raise UserError(f"{file} has no {key}: it is no COCO instances file")
-    return content
-
-
 def check_images(file: Path, content: dict[str, Any], folder: Path) -> None:
-    """Refuse annotations of images that are not there.
+    """Refuse annotations of images that are not there, or not in their folder.
 
     Args:
         file: of the annotations, for the message.
         content: what it holds.
-        folder: where the images should be.
+        folder: where the images should be; it may be a link, they may not lead out of it.
 
     Raises:
-        UserError: the folder or some images are missing.
+        UserError: the folder or some images are missing, or images are links to somewhere else.
     """
     require_images(folder, file)
-    present = {entry.name for entry in folder.iterdir()}
-    missing = [image["file_name"] for image in content["images"] if image["file_name"] not in present]
-    if missing:
-        raise UserError(
-            f"{len(missing)} images of {file.name} are not in {folder}, for instance {missing[0]}"
-        )
-
-
-def _check_annotations(file: Path, content: dict[str, Any]) -> list[str]:
-    images = {image["id"]: image for image in content["images"]}
-    categories = {category["id"] for category in content["categories"]}
-    outside, ids = 0, set()
-    for annotation in content["annotations"]:
-        name = f"annotation {annotation.get('id')} of {file}"
-        if annotation.get("id") in ids:
-            raise UserError(f"{name}: the id is used twice")
-        ids.add(annotation.get("id"))
-        image = images.get(annotation.get("image_id"))
-        if image is None:
-            raise UserError(f"{name} belongs to no image (image_id {annotation.get('image_id')})")
-        if annotation.get("category_id") not in categories:
+    with os.scandir(folder) as listed:
+        here = {entry.name for entry in listed if entry.is_file(follow_symlinks=False)}
+    missing, outside = [], []
+    for name in (image["file_name"] for image in content["images"]):
+        if name in here:
+            continue
+        # below a folder, or a link
+        place = within(folder, name)
+        if place is None:
+            outside.append(name)
+        elif not os.path.isfile(place):  # False, too, where the name is too long
+            missing.append(name)
+    for found, words in ((outside, f"lead out of {folder}"), (missing, f"are not in {folder}")):
+        if found:
             raise UserError(
-                f"{name} has category_id {annotation.get('category_id')}, which categories does not list"
+                f"{len(found)} images of {file.name} {words}, for instance {quoted(found[0])}: put them there"
             )
-        if not annotation.get("segmentation"):
-            raise UserError(f"{name} has no segmentation: Mask R-CNN needs masks")
-        x, y, width, height = annotation["bbox"]
-        # COCO's own boxes overshoot by fractions of a pixel
-        outside += (
-            min(x, y, width, height) < 0 or x + width > image["width"] + 1 or y + height > image["height"] + 1
-        )
-    warnings = [f"{file.name}: {outside} boxes reach beyond their image"] if outside else []
-    if 0 in ids:
-        warnings.append(
-            f"{file.name} has an annotation with id 0, which COCO's evaluation never counts as found"
-        )
-    return warnings

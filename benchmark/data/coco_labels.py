@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.coco import check_images, read_annotations
+from benchmark.data.coco import check_images
 from benchmark.data.images import Files, ImageSplit
+from benchmark.data.instances import read_instances
 from benchmark.data.labels import check_names
 from common.errors import UserError
 from common.names import suggest
@@ -43,17 +44,10 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
     file = Path(root) / "annotations" / f"instances_{name}.json"
     if not several:
         raise UserError(f"{file}: images have several labels each: use a multi-label task")
-    content = read_annotations(file)
-    try:
-        categories = {entry["id"]: entry["name"] for entry in content["categories"]}
-        files = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
-        shown = [(entry["image_id"], entry["category_id"]) for entry in content["annotations"]]
-        order = sorted(categories), sorted(files)
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{file} is no COCO annotation file: an entry has no {error}") from None
-    for kind, known_ids in (("categories", categories), ("images", files)):
-        if len(known_ids) != len(content[kind]):
-            raise UserError(f"{file}: two {kind} have one id")
+    content = read_instances(file, objects=False)
+    categories = {entry["id"]: entry["name"] for entry in content["categories"]}
+    files = {entry["id"]: entry["file_name"] for entry in content["images"]}
+    order = sorted(categories), sorted(files)
     names = [categories[number] for number in order[0]]
     if classes is None:
         check_names(names, file)
@@ -62,12 +56,8 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
     column = {number: place for place, number in enumerate(order[0])}
     row = {number: place for place, number in enumerate(order[1])}
     labels = np.zeros((len(row), len(column)), dtype=bool)
-    for image, category in shown:
-        if image not in row or category not in column:
-            raise UserError(
-                f"{file}: an annotation is of image {image}, category {category}: one is not listed"
-            )
-        labels[row[image], column[category]] = True
+    for entry in content["annotations"]:
+        labels[row[entry["image_id"]], column[entry["category_id"]]] = True
     folder = Path(root) / name
     paths = [f"{name}/{files[number]}" for number in order[1]]
     check_images(file, content, folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from common import colours
 from common.digest import digest
 from common.errors import UserError
 from common.pictures import BadPicture, opened
@@ -103,7 +104,7 @@ def decode(source: Path | bytes, name: str) -> Image:
     """A picture as RGB, as a viewer shows it.
 
     It is turned as its EXIF data say, what is transparent lies on white, 16 bits and fractions are scaled to
-    8 bits, of an animation the first picture is taken.
+    8 bits (`common.colours.rgb`), of an animation the first picture is taken.
 
     Args:
         source: a file, or what one holds.
@@ -115,9 +116,71 @@ def decode(source: Path | bytes, name: str) -> Image:
     try:
         with opened(source) as image:
             image.load()
-            return _rgb(_upright(image))
+            return colours.rgb(_upright(image))
     except BadPicture as error:
-        raise UserError(f"{name} is no readable image ({error}): replace or remove it") from None
+        raise _unreadable(name, error) from None
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture that is turned as its EXIF data say; only its header is read.
+
+    Raises:
+        UserError: it is none, or claims to be larger than any photograph.
+    """
+    try:
+        with opened(path) as image:
+            return image.size[::-1] if _orientation(image) > 4 else image.size
+    except BadPicture as error:
+        raise _unreadable(str(path), error) from None
+
+
+def is_plain(path: Path | str) -> bool:
+    """Whether a picture has 8 bits a colour and nothing transparent, so that any decoder shows the same.
+
+    Raises:
+        UserError: as `image_size`.
+    """
+    try:
+        with opened(path) as image:
+            return colours.is_plain(image)
+    except BadPicture as error:
+        raise _unreadable(str(path), error) from None
+
+
+def size_fault(path: Path, size: tuple[int, int] | None = None) -> str | None:
+    """What is wrong with a picture as far as its header tells; None where nothing is.
+
+    Args:
+        size: width and height that it should have.
+    """
+    try:
+        found = image_size(path)
+    except UserError as error:
+        return str(error)
+    if size is not None and found != size:
+        return f"{path} is {found[0]}x{found[1]}, its annotations say {size[0]}x{size[1]}"
+    return None
+
+
+def picture_fault(path: Path, size: tuple[int, int] | None = None) -> str | None:
+    """As `size_fault`, of a picture that is decoded."""
+    try:
+        read_image(path)
+    except UserError as error:
+        return str(error)
+    return size_fault(path, size)
+
+
+def _unreadable(name: str, error: BadPicture) -> UserError:
+    return UserError(f"{name} is no readable image ({error}): replace or remove it")
+
+
+def _orientation(image: Image) -> int:
+    """1 to 8; from 5 on it lies on its side."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # as `_upright`
+        return 1
 
 
 def _upright(image: Image) -> Image:
@@ -127,24 +190,3 @@ def _upright(image: Image) -> Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # of EXIF data that are broken nothing can be said; the picture is none the worse
         return image.copy()
-
-
-def _rgb(image: Image) -> Image:
-    from PIL import Image
-
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("a value is not finite")
-        # 16-bit grey is often read as 32 bits; fractions are of 1
-        full = 1.0 if image.mode == "F" and values.max() <= 1 else 255.0 if values.max() <= 255 else 65535.0
-        full = 65535.0 if image.mode.startswith("I;16") else full
-        grey = np.clip(values / full, 0, 1) * 255
-        return Image.fromarray(grey.round().astype(np.uint8)).convert("RGB")
-    if "A" in image.getbands() or "transparency" in image.info:
-        shown = image.convert("RGBA")
-        ground = Image.new("RGBA", shown.size, (255, 255, 255, 255))
-        return Image.alpha_composite(ground, shown).convert("RGB")
-    return image.convert("RGB")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-
 from benchmark.data import arrow, coco_labels, image_folder, manifest
-from benchmark.data.base import DataCheck, DataLayout, counted, entries
-from benchmark.data.images import IMAGE_TYPES, ImageSplit
+from benchmark.data.base import OPENED, DataCheck, DataLayout, counted, entries, evenly, refuse_faults
+from benchmark.data.images import IMAGE_TYPES, Files, ImageSplit, size_fault
 from benchmark.data.labels import is_imagenet1k
 from common.errors import UserError
 
 IMAGENET_1K = {"train": 1_281_167, "val": 50_000}
-OPENED = 2_000
-"""Pictures of a split that a check opens, at most: to decode all of ImageNet takes hours."""
 
 
 def form_of(root: Path) -> ModuleType:
@@ -78,9 +73,9 @@ class LabelledImages(DataLayout):
         inner = super().one_folder_down(path)
         return None if inner is not None and inner.name in image_folder.SPLITS else inner
 
-    def check(self, path: Path) -> DataCheck:
-        """Every class must have images, in training if anywhere; of each split up to `OPENED` pictures must
-        be readable."""
+    def check(self, path: Path, thorough: bool = False) -> DataCheck:
+        """Every class must have images, in training if anywhere; all files must be pictures as far as their
+        headers tell, and of each split up to `OPENED` must be readable."""
         path = Path(path)
         if not manifest.file_of(path):
             path = self.folder(path)
@@ -96,7 +91,10 @@ class LabelledImages(DataLayout):
         found |= {name: form.read_split(path, name, train.classes, several) for name in others}
         if names and not others:
             raise UserError(f"{path} has no val/ and no test/: images that are not trained on must judge")
-        opened = sum(_open_some(images) for images in found.values())
+        for images in found.values():
+            if images.pictures is None or isinstance(images.pictures, Files):
+                refuse_faults(size_fault, [images.root / name for name in images.paths])
+        opened = sum(_open(images, len(images) if thorough else OPENED) for images in found.values())
         counts = {name: len(images) for name, images in found.items()}
         warnings = _odd(found, counts, train.classes)
         summary = f"{path}: {_WORDS[form]}, {len(train.classes)} classes, images: {counted(counts)}"
@@ -119,12 +117,18 @@ def _odd(found: dict[str, ImageSplit], counts: dict[str, int], classes: list[str
     return warnings
 
 
-def _open_some(images: ImageSplit) -> int:
-    """Open evenly chosen pictures, and say how many."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), OPENED)).round().astype(int))
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(lambda index: images.image(index).size, chosen):
-            pass
+def _open(images: ImageSplit, most: int) -> int:
+    """Decode evenly chosen pictures, and say how many."""
+
+    def fault(index: int) -> str | None:
+        try:
+            images.image(index)
+        except UserError as error:
+            return str(error)
+        return None
+
+    chosen = evenly(len(images), most)
+    refuse_faults(fault, chosen)
     return len(chosen)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from benchmark.data.images import ImageSplit
 from benchmark.data.labels import check_names, coded
-from common.errors import UserError
+from common.errors import UserError, quoted
+from common.files import within
 
 NAME = "manifest.csv"
 """What the file is called where a folder is given."""
@@ -98,21 +100,26 @@ def _read(file: Path, changed: int, size: int) -> list[Row]:
                 )
             reader.fieldnames = names
             rows = [_row(file, number, line) for number, line in enumerate(reader, start=2)]
-        missing = [row.path for row in rows if not (file.parent / row.path).is_file()]
+        missing = [row.path for row in rows if not os.path.isfile(file.parent / row.path)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file} cannot be read as a csv in UTF-8 ({error})") from None
     if not rows:
         raise UserError(f"{file} lists no images")
+    if outside := [row.path for row in rows if within(file.parent, row.path) is None]:
+        raise UserError(
+            f"{len(outside)} of {len(rows)} files that {file} lists lead out of {file.parent}, for instance "
+            f"{quoted(outside[0])}: move the manifest to the folder that holds the pictures"
+        )
     if missing:
         raise UserError(
             f"{len(missing)} of {len(rows)} files that {file} lists are not there: "
-            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}"
+            f"{', '.join(map(quoted, missing[:5]))}{', ...' if len(missing) > 5 else ''}"
         )
     seen: set[str] = set()
     for row in rows:
         if row.path in seen:
             raise UserError(
-                f"{file} lists {row.path} twice: once is enough, and a test must not be trained on"
+                f"{file} lists {quoted(row.path)} twice: once is enough, and a test must not be trained on"
             )
         seen.add(row.path)
     named = [row for row in rows if row.split]
@@ -126,8 +133,8 @@ def _row(file: Path, number: int, line: dict[str, str | None]) -> Row:
     inside = PurePosixPath(path)
     if not path or inside.is_absolute() or ".." in inside.parts:
         raise UserError(
-            f"{file}, line {number}: path {path!r} must be one below {file.parent}: move the manifest to the "
-            "folder that holds the pictures"
+            f"{file}, line {number}: path {quoted(path)} must be one below {file.parent}: move the manifest "
+            "to the folder that holds the pictures"
         )
     labels = dict.fromkeys(label.strip() for label in (line["label"] or "").split("|"))
     return Row(str(inside), tuple(label for label in labels if label), (line.get("split") or "").strip())

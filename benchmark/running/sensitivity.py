@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.data import coco, labelled
 from benchmark.data.ade20k import image_names
+from benchmark.data.instances import read_instances
 from benchmark.statistics.detectable import POWER, smallest_difference
 from benchmark.suites.cell import TaskConfig
 from common.errors import UserError
@@ -47,7 +48,7 @@ def _units(task: TaskConfig, data: Path) -> tuple[str, int, str] | None:
     if kind == "detection":
         dataset = _dataset(task.cfg)
         file, _ = coco.without_year(data, dataset.ann_file, dataset.data_prefix.img)
-        return "mAP", len(coco.read_annotations(data / file)["images"]), "images"
+        return "mAP", len(read_instances(data / file, objects=False)["images"]), "images"
     if kind == "segmentation":
         return "mIoU", len(image_names(data / _dataset(task.cfg).data_prefix.img_path)), "images"
     if kind not in ACCURACIES and kind != "multilabel":

@@ -10,11 +10,13 @@ import pandas as pd
 from mmengine.config import Config
 
 from benchmark.data import coco
+from benchmark.data.instances import read_instances
 from benchmark.metrics import coco_ap
 from benchmark.metrics.ap_parts import write_parts
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
+from benchmark.tasks.openmmlab_pictures import name_broken_files
 from common.errors import UserError
 from common.training import group
 
@@ -76,20 +78,22 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         The annotation file of the test split.
 
     Raises:
-        UserError: an annotation file or an image folder is missing, or the splits' categories differ.
+        UserError: an annotation file cannot be used, images are missing, or the splits' categories differ.
     """
-    classes = None
+    classes, looked_at = None, set()
     for dataset in openmmlab_runner.datasets(cfg):
         dataset.ann_file, dataset.data_prefix.img = coco.without_year(
             context.data, dataset.ann_file, dataset.data_prefix.img
         )
         annotations = context.data / dataset.ann_file
-        names = coco.class_names(annotations)
-        if classes is not None and names != classes:
-            raise UserError(f"{annotations} has other categories than the training split")
-        classes = names
-        coco.require_images(context.data / dataset.data_prefix.img, annotations)
+        if annotations not in looked_at:
+            looked_at.add(annotations)
+            names = _sound_classes(annotations, context.data / dataset.data_prefix.img)
+            if classes is not None and names != classes:
+                raise UserError(f"{annotations} has other categories than the training split")
+            classes = names
         dataset.metainfo = {"classes": classes}
+        name_broken_files(dataset)
     train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.ann_file == train.ann_file:
         raise UserError(
@@ -109,6 +113,13 @@ def fill_in(cfg: Config, context: TaskContext) -> Path:
         "outfile_prefix": str(context.out / "detections"),
     }
     return truth
+
+
+def _sound_classes(annotations: Path, images: Path) -> list[str]:
+    """Names of the categories in the order of the file, all entries of which can be used."""
+    content = read_instances(annotations)
+    coco.check_images(annotations, content, images)
+    return [category["name"] for category in content["categories"]]
 
 
 def _joined(tables: list[pd.DataFrame], truth: Path) -> pd.DataFrame:

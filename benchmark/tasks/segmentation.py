@@ -18,6 +18,7 @@ from benchmark.metrics import iou
 from benchmark.tasks import openmmlab_runner
 from benchmark.tasks.base import Outcome, Task, TaskContext
 from benchmark.tasks.initial import InitSettings, initial_of, start_rows_of
+from benchmark.tasks.openmmlab_pictures import name_broken_files
 from common.errors import UserError
 from common.files import replacing
 from common.names import suggest
@@ -143,7 +144,7 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
         The class names, or None for ADE20K's own.
 
     Raises:
-        UserError: a folder is missing, or the test split is the training split.
+        UserError: a folder or an image's labels are missing, or the test split is the training split.
     """
     classes = ade20k.class_names(context.data)
     for dataset in openmmlab_runner.datasets(cfg):
@@ -158,6 +159,9 @@ def fill_in(cfg: Config, context: TaskContext) -> list[str] | None:
     train, *validation, test = openmmlab_runner.datasets(cfg)
     if test.data_prefix.img_path == train.data_prefix.img_path:
         raise UserError("the test split is the training split: a test must not be trained on")
+    for dataset in (train, *validation, test):
+        ade20k.pair(*(context.data / dataset.data_prefix[key] for key in ("img_path", "seg_map_path")))
+        name_broken_files(dataset, ade20k.ADE20K_CLASSES if classes is None else len(classes))
     width = context.embed_dim
     head = cfg.model.decode_head
     head.in_channels = width

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.archives import member_bytes, members, open_tar
+from common.colours import rgb
 from common.errors import UserError
 from common.pictures import opened
 from pretraining.labels.sources import caption_of_files
@@ -107,10 +108,12 @@ def image_bytes(sample: RawSample) -> bytes:
 
 
 def decode_image(sample: RawSample) -> Picture:
-    """The picture as RGB, by Pillow.
+    """The picture as RGB, by Pillow, as a viewer shows it (`common.colours.rgb`).
 
     Raises:
-        ValueError: the sample has no picture of a known type, or it cannot be decoded.
+        ValueError: the sample has no picture of a known type, one that cannot be decoded, or one whose white
+            nobody can know.
     """
     with opened(image_bytes(sample)) as picture:
-        return picture.convert("RGB")
+        picture.load()  # the file is closed behind it
+        return rgb(picture)

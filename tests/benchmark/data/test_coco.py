@@ -78,7 +78,7 @@ def test_class_names_are_in_the_order_of_the_file(coco, tmp_path):
     assert class_names(file) == ["red", "green"]
     change(file, lambda c: c["categories"].reverse())
     assert class_names(file) == ["green", "red"]
-    for content, words in (("[]", "no COCO annotation file"), ("{", "no COCO annotation file")):
+    for content, words in (("[]", "no COCO annotation file"), ("{", "cannot be read")):
         file.write_text(content)
         with pytest.raises(UserError, match=words):
             class_names(file)

@@ -92,10 +92,18 @@ def test_sound_data_are_summed_up(root):
 
 def test_only_some_pictures_are_opened(root, monkeypatch):
     monkeypatch.setattr("benchmark.data.labelled.OPENED", 5)
-    (root / "train" / "green" / "0.png").write_text("no image")  # the seventh of eighteen: not looked at
-    assert "(15 opened)" in LabelledImages().check(root).summary
-    (root / "train" / "blue" / "0.png").write_text("no image")
-    assert "blue/0.png is no readable image" in message(root)
+    for place, looked_at in (
+        ("green/0.png", False),
+        ("blue/0.png", True),
+    ):  # the seventh of eighteen; the first
+        file = root / "train" / place
+        file.write_bytes(file.read_bytes()[:-60])  # its header is whole
+        if looked_at:
+            assert f"{place} is no readable image" in message(root)
+        else:
+            assert "(15 opened)" in LabelledImages().check(root).summary
+            with pytest.raises(UserError, match=f"{place} is no readable image"):
+                LabelledImages().check(root, thorough=True)
 
 
 def test_what_is_wrong_is_named(root, tmp_path):
