@@ -4,50 +4,54 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from backbones.architectures import ARCHITECTURES
 from common.configs import read_config
 from common.digest import digest, file_digest
 from common.errors import UserError
+from common.names import suggest
+from common.settings import Settings, checked
 from pretraining import folder
 from pretraining.objectives import objective_type
 
 PROTOCOL = 3
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+_Share = Annotated[float, Field(gt=0, le=1)]
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+_Many = 1 << 50  # samples, more than anybody has
+_LARGEST_IMAGE = 8192  # pixels per side
 
 
-class Augmentation(_Strict):
+class Augmentation(Settings):
     """Random resized crop and flip."""
 
-    scale: tuple[PositiveFloat, PositiveFloat] = (0.5, 1.0)
+    scale: tuple[_Share, _Share] = (0.5, 1.0)
     flip: float = Field(0.5, ge=0, le=1)
 
+    @field_validator("scale")
+    @classmethod
+    def _rises(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
+            raise ValueError("the smallest share of the picture comes first")
+        return scale
 
-class Optimizer(_Strict):
+
+class Optimizer(Settings):
     """AdamW with linear warm-up and cosine decay. No decay on norms, biases, positions and tokens."""
 
-    lr: PositiveFloat
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(0.2, ge=0)
-    warmup_samples: PositiveInt = 10_000 * 65_536
+    lr: float = Field(gt=0, le=10)
+    betas: tuple[_Beta, _Beta] = (0.9, 0.999)
+    weight_decay: float = Field(0.2, ge=0, le=100)
+    warmup_samples: int = Field(10_000 * 65_536, ge=1, le=_Many)
     min_lr_ratio: float = Field(0.01, ge=0, le=1)
-    clip_grad: PositiveFloat | None = 1.0
+    clip_grad: float | None = Field(1.0, gt=0)
 
 
-class Recipe(_Strict):
+class Recipe(Settings):
     """Everything that decides what a pre-training run learns, and how it is run.
 
     `RUN_FIELDS` change how a run proceeds and what is kept of it but not what it learns; they are not part of
@@ -62,22 +66,38 @@ class Recipe(_Strict):
     optimizer: Optimizer
     architecture: str = "vit_base_conv16"
     drop_path_rate: float = Field(0.0, ge=0, lt=1)
-    image_size: PositiveInt = 224
-    samples: PositiveInt
-    batch_size: PositiveInt
+    image_size: int = Field(224, ge=1, le=_LARGEST_IMAGE)
+    samples: int = Field(ge=1, le=_Many)
+    batch_size: int = Field(ge=1, le=1 << 24)
     augmentation: Augmentation = Augmentation()
-    ema_momentum: float = Field(5e-4, gt=0, le=1)
-    seed: int = 0
+    ema_momentum: float = Field(5e-4, gt=0, lt=1)
+    seed: int = Field(0, ge=0, lt=1 << 32)
     val_batch_size: PositiveInt = 64
     val_samples: PositiveInt | None = 4096
 
-    num_workers: int = Field(4, ge=0)
+    num_workers: int = Field(4, ge=0, le=1024)
     precision: Literal["auto", "float32", "bf16"] = "auto"
     compile: bool = False
     shuffle_buffer: PositiveInt = 65_536
     val_interval: PositiveInt = 5000
     checkpoint_interval: PositiveInt = 1000
-    keep: list[PositiveInt] = []
+    keep: list[PositiveInt] = Field(default_factory=list)
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, architecture: str) -> str:
+        if architecture not in ARCHITECTURES:
+            raise ValueError(suggest(architecture, ARCHITECTURES))
+        return architecture
+
+    @model_validator(mode="after")
+    def _check_image(self) -> Recipe:
+        patch = ARCHITECTURES[self.architecture].patch_size
+        if self.image_size < patch:
+            raise ValueError(
+                f"image_size={self.image_size}: a patch of {self.architecture} has {patch} pixels"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_keep(self) -> Recipe:
@@ -131,14 +151,12 @@ def load_recipe(config: Path, overrides: dict[str, Any] | None = None) -> Recipe
     # with a plus, because a recipe has fields that its config need not name; a misspelt one is found below
     added = {f"+{key.removeprefix('+')}": value for key, value in (overrides or {}).items()}
     values = read_config(Path(config), added).to_dict()
-    try:
-        return Recipe(**{key: value for key, value in values.items() if not key.startswith("_")})
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise UserError(
-            f"{config}: {where}: {problem['msg']} (fields: {', '.join(Recipe.model_fields)})"
-        ) from None
+    recipe = checked(Recipe, {key: value for key, value in values.items() if key[:1] != "_"}, str(config))
+    options = objective_type(recipe.objective.get("type")).options
+    if options is not None:
+        said = {key: value for key, value in recipe.objective.items() if key != "type"}
+        checked(options, said, f"{config}: objective")
+    return recipe
 
 
 def fingerprint(recipe: Recipe, pairs: Path, labels: Path | None = None) -> str:

@@ -156,8 +156,6 @@ def _told(*reports: Report) -> Report:
 
 
 def _layout(recipe: Recipe) -> Layout:
-    if recipe.architecture not in ARCHITECTURES:
-        raise UserError(f"unknown architecture {recipe.architecture!r}: one of {', '.join(ARCHITECTURES)}")
     return replace(ARCHITECTURES[recipe.architecture], image_size=recipe.image_size)
 
 

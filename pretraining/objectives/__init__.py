@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from common.errors import UserError
 from common.names import imported, suggest
+from common.settings import Settings
+from pretraining.objectives.options import CatLIPOptions, CLIPOptions
 
 if TYPE_CHECKING:
     from pretraining.objectives.base import Objective
@@ -19,15 +21,19 @@ class ObjectiveType:
     Attributes:
         target: ``module:Class`` of the implementation, a subclass of `pretraining.objectives.base.Objective`.
         files: what its reading says under this name: files that the fingerprint of a recipe covers.
+        options: what a recipe may say to it; None: it finds out by itself.
     """
 
     target: str
     files: tuple[str, ...] = ()
+    options: type[Settings] | None = None
 
 
 OBJECTIVES = {
-    "catlip": ObjectiveType("pretraining.objectives.catlip:CatLIP", files=("vocabulary.csv",)),
-    "clip": ObjectiveType("pretraining.objectives.clip:CLIP"),
+    "catlip": ObjectiveType(
+        "pretraining.objectives.catlip:CatLIP", files=("vocabulary.csv",), options=CatLIPOptions
+    ),
+    "clip": ObjectiveType("pretraining.objectives.clip:CLIP", options=CLIPOptions),
 }
 
 
@@ -40,12 +46,17 @@ def objective_type(name: str | None) -> ObjectiveType:
     Raises:
         UserError: no such objective.
     """
+    if not isinstance(name, str):
+        raise UserError(f"unknown objective {name!r}: name its type, one of {', '.join(OBJECTIVES)}")
     if name in OBJECTIVES:
         return OBJECTIVES[name]
-    if ":" not in str(name):
-        known = suggest(str(name), OBJECTIVES)
+    if ":" not in name:
+        known = suggest(name, OBJECTIVES)
         raise UserError(f"unknown objective {name!r}: {known} (or module:Class of your own)")
-    return ObjectiveType(name, imported(name, "objective").reads.files)
+    try:
+        return ObjectiveType(name, imported(name, "objective").reads.files)
+    except AttributeError:
+        raise UserError(f"{name} is no Objective (pretraining.objectives.base): it reads nothing") from None
 
 
 def load_objective(name: str | None) -> type[Objective]:

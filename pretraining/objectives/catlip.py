@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,7 @@ from backbones.vit import SynsetClassifier, Tokens
 from pretraining.data.readings import SynsetLabels
 from pretraining.labels.vocabulary import Vocabulary
 from pretraining.objectives.base import ImageTextBatch, Objective
-
-InitialBias = Literal["log_odds", "mean_log_odds", "zero"]
+from pretraining.objectives.options import InitialBias
 
 
 class CatLIP(Objective):

@@ -17,8 +17,8 @@ CONFIGS = ROOT / "task_configs" / "pretraining"
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"optimzer.lr": 1.0}, "catlip.py: optimzer: .*fields: objective, optimizer"),
-        ({"optimizer.lr": -1.0}, "optimizer.lr: .*greater than 0"),
+        ({"optimzer.lr": 1.0}, "catlip.py: no entry .optimzer.: did you mean optimizer"),
+        ({"optimizer.lr": -1.0}, "optimizer.lr=-1.0: .*greater than 0"),
         ({"samples.number": 3}, "--set samples.number: catlip.py cannot take this"),
     ],
 )
