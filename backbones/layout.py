@@ -9,6 +9,12 @@ ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "swiglu")
 POOLINGS = ("token", "avg", "map")
 NORMS = ("before", "after", "none")
 POSITIONS = ("timm", "bicubic", "corenet", "none")
+_BOUNDS = {
+    **{"embed_dim": (1, 65_536), "depth": (0, 1024), "num_heads": (1, 65_536), "patch_size": (1, 1024)},
+    **{"mlp_ratio": (1 / 1024, 1024), "registers": (0, 65_536), "norm_eps": (0, 1)},
+}
+"""Least and most of what any ViT has: a file may claim anything."""
+_LARGEST_IMAGE = 65_536  # pixels per side
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,16 @@ class Layout:
         ):
             if value not in known:
                 raise ValueError(f"{value!r} is none of {', '.join(known)}")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= getattr(self, name) <= most:  # NaN is not, either
+                raise ValueError(f"{name}={getattr(self, name)} is not between {least:g} and {most:g}")
+        if self.stem == "conv" and self.patch_size != 16:
+            raise ValueError(f"CoreNet's convolutions make patches of 16 pixels, not {self.patch_size}")
+        if self.embed_dim % self.num_heads:
+            raise ValueError(f"a width of {self.embed_dim} is not shared by {self.num_heads} heads evenly")
+        for side in (self.image_size,) if isinstance(self.image_size, int) else self.image_size:
+            if not self.patch_size <= side <= _LARGEST_IMAGE:
+                raise ValueError(f"image_size={self.image_size}: a patch has {self.patch_size} pixels")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

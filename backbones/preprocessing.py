@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf, isfinite
 from typing import Any
+
+_LARGEST_SIZE = 65_536  # pixels per side
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.resize_mode not in ("shortest", "squash"):
             raise ValueError(f"resize_mode is shortest or squash, not {self.resize_mode!r}")
+        if not (1 <= self.size <= _LARGEST_SIZE and 0 < self.crop_pct <= _LARGEST_SIZE):
+            raise ValueError(f"size={self.size} and crop_pct={self.crop_pct} are no crop of an image")
+        if not (all(map(isfinite, self.mean)) and all(0 < std < inf for std in self.std)):
+            raise ValueError(f"mean={self.mean} and std={self.std} cannot be normalised with")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -14,7 +14,7 @@ from backbones.checkpoints.recognise import check_folder
 from backbones.checkpoints.vocabulary import read_synsets
 from backbones.layout import Layout
 from common.digest import file_digest
-from common.errors import UserError
+from common.errors import UserError, first_line
 from common.files import placed, replacing, write_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class RunReader(Reader):
             state = load_file(path)
         except (OSError, SafetensorError) as error:
             raise UserError(
-                f"{path} cannot be read ({error}): remove the folder and pre-train again"
+                f"{path} cannot be read ({error}): move the folder away and pre-train again"
             ) from None
         classifier = [state.pop(key) for key in _CLASSIFIER if key in state]
         if classifier:
@@ -99,13 +99,13 @@ class RunReader(Reader):
         path = placed(rest) / "backbone.json"
         try:
             description = json.loads(path.read_text(encoding="utf-8"))
-            version = description.get("format", 0)
+            version = int(description.get("format", 0))
         except FileNotFoundError:
             command = f"python run_suite.py pretrain CONFIG --out {rest}"
             raise UserError(f"{path} does not exist: pre-train it first ({command})") from None
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as error:
             raise UserError(
-                f"{path} cannot be read ({error}): remove the folder and pre-train again"
+                f"{path} cannot be read ({first_line(error)}): move the folder away and pre-train again"
             ) from None
         if version > FORMAT:
             raise UserError(f"{path} has format {version}, newer than {FORMAT}: update the suite")

@@ -20,5 +20,5 @@ def read_synsets(path: Path) -> tuple[int, ...]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return tuple(int(row["synset"]) for row in csv.DictReader(file))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a vocabulary ({error}): pre-train again") from None
