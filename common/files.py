@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -13,6 +14,30 @@ from typing import Any
 from common import PROJECT
 from common.errors import UserError
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_SAID_OF_DISK = "(os error 28)", "PytorchStreamWriter failed writing"
+"""How libraries say that the disk is full, where they raise errors of their own (safetensors, PyTorch)."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tell of a disk that cannot be written, in one line, whoever writes to it in the block.
+
+    Raises:
+        UserError: it is full or read-only.
+    """
+    try:
+        yield
+    except Exception as error:  # libraries raise errors of their own
+        full = any(words in str(error) for words in _SAID_OF_DISK)
+        number = errno.ENOSPC if full else getattr(error, "errno", None)
+        if number not in _DISK:
+            raise
+        raise UserError(
+            f"{path} cannot be written ({os.strerror(number)}): make room, or name another folder; what is "
+            "finished stays, and the same command goes on from it"
+        ) from error
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -22,17 +47,19 @@ def replacing(path: Path) -> Iterator[Path]:
     the old file stays and the temporary one is removed.
 
     Raises:
-        UserError: `path` is a folder.
+        UserError: `path` is a folder, or the disk is full or read-only.
     """
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the file to write")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with writing(path):
+            yield temporary
         os.chmod(temporary, 0o666 & ~umask())  # mkstemp makes private files; results are to be shared
         os.replace(temporary, path)
     except OSError as error:

@@ -72,8 +72,10 @@ def check_fits(checkpoint: dict[str, Any], model: nn.Module, optim_wrapper: Any)
     """
     check_state(checkpoint["state_dict"], model, "its weights")
     groups = checkpoint["optimizer"].get("param_groups")
+    groups = groups if isinstance(groups, list) else None
     expected = [len(group["params"]) for group in optim_wrapper.optimizer.param_groups]
-    if not isinstance(groups, list) or [len(group["params"]) for group in groups] != expected:
+    found = [group.get("params") if isinstance(group, dict) else None for group in groups or ()]
+    if any(type(params) is not list for params in found) or list(map(len, found)) != expected:
         raise BadCheckpoint("its optimizer trains other parameters")
 
 

@@ -13,6 +13,7 @@ from mmengine.model import BaseAveragedModel, MMDistributedDataParallel, is_mode
 from mmengine.runner import Runner
 from torch import nn
 
+from common.files import writing
 from common.machine import launched
 from common.training import group
 from common.training.batchnorm import synchronize_batchnorm
@@ -115,6 +116,15 @@ class ResumableRunner(Runner):
             self.logger.info("There is no checkpoint to resume from: training starts at its beginning.")
         group.agree("another checkpoint", str(self.iter))
         self._has_loaded = True  # a test after training is of this model, not of what it has saved
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """As MMEngine does.
+
+        Raises:
+            UserError: the disk is full or read-only; training goes on from the checkpoint before, later.
+        """
+        with writing(Path(out_dir) / filename):
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load weights, and whatever the hooks keep, from a checkpoint of this very model.
