@@ -77,25 +77,30 @@ def check(config: Mapping[str, Any], where: str) -> None:
 
 
 def schedule_warning(config: Mapping[str, Any]) -> str | None:
-    """A sentence on learning rates whose schedule does not end when the training does; None where it does.
+    """A sentence on a learning rate whose schedule does not end when the training does; None where it does.
 
     The schedule is part of what decides a result: it is left as it is written.
     """
-    iterations = (config.get("train_cfg") or {}).get("max_iters")
-    schedulers = config.get("param_scheduler") or ()
+    loop, schedulers = config.get("train_cfg") or {}, config.get("param_scheduler") or ()
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else schedulers
-    steps = [entry for entry in schedulers if isinstance(entry, Mapping) and not entry.get("by_epoch", True)]
-    ends = [entry["end"] for entry in steps if isinstance(entry.get("end"), int)]
-    if not isinstance(iterations, int) or not ends or max(ends) == iterations:
-        return None
-    warm = max(
-        (entry["end"] for entry in steps if entry.get("type") == "LinearLR" and "end" in entry), default=0
-    )
-    what = f"the training's {iterations:,} iterations"
-    if iterations <= warm:
-        told = f"{what} are over within the {warm:,} of the warm-up"
-    elif iterations < max(ends):
-        told = f"{what} are over before the schedule of the learning rate, which ends at {max(ends):,}"
-    else:
-        told = f"the schedule of the learning rate ends at {max(ends):,}, before {what}"
-    return f"{told}: set begin, end and T_max of param_scheduler, too"
+    for unit, by_epoch in (("iterations", False), ("epochs", True)):
+        length = loop.get("max_iters" if unit == "iterations" else "max_epochs")
+        ends = {
+            entry["end"]: entry.get("type")
+            for entry in schedulers
+            if isinstance(entry, Mapping)
+            and entry.get("by_epoch", True) is by_epoch
+            and isinstance(entry.get("end"), int)
+        }
+        if not isinstance(length, int) or not ends or max(ends) == length:
+            continue
+        warm = max((end for end, kind in ends.items() if kind == "LinearLR"), default=0)
+        what = f"the training's {length:,} {unit}"
+        if length <= warm:
+            told = f"{what} are over within the {warm:,} of the warm-up"
+        elif length < max(ends):
+            told = f"{what} are over before the schedule of the learning rate, which ends at {max(ends):,}"
+        else:
+            told = f"the schedule of the learning rate ends at {max(ends):,}, before {what}"
+        return f"{told}: set begin, end and T_max of param_scheduler, too"
+    return None
