@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -14,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from common import PROJECT
 from common.errors import UserError
+from common.terminal import printable
+
+logger = logging.getLogger(__name__)
 
 FOLDER = PROJECT / "results" / "published"
 
@@ -29,6 +33,9 @@ Count = Annotated[int | None, BeforeValidator(lambda text: text or None)]
 
 class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+LineT = TypeVar("LineT", bound=_Line)
 
 
 class Published(_Line):
@@ -134,10 +141,12 @@ class Reference:
 
     Args:
         folder: where they are.
+        strict: a damaged table is an error; otherwise it is named, and its lines are missed.
     """
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = FOLDER, strict: bool = True) -> None:
         self.folder = Path(folder)
+        self.strict = strict
 
     @cached_property
     def figures(self) -> list[Published]:
@@ -148,25 +157,34 @@ class Reference:
         """
         known = ("noise.csv", "tasks.csv", "panels.csv")
         paths = [path for path in sorted(self.folder.glob("*.csv")) if path.name not in known]
-        if not paths:
+        if not paths and self.strict:
             raise UserError(f"{self.folder} holds no published figures: git checkout results/published")
-        return [line for path in paths for line in read_table(path, Published)]
+        return [line for path in paths for line in self._lines(path, Published)]
 
     @cached_property
     def noise(self) -> dict[tuple[str, str], float]:
         """(task, metric) -> differences of up to so much say nothing."""
-        lines = read_table(self.folder / "noise.csv", Noise)
+        lines = self._lines(self.folder / "noise.csv", Noise)
         return {(line.task, line.metric): line.floor for line in lines}
 
     @cached_property
     def counterparts(self) -> dict[str, Counterpart]:
         """Config, below task_configs -> what was published of its protocol."""
-        return {line.config: line for line in read_table(self.folder / "tasks.csv", Counterpart)}
+        return {line.config: line for line in self._lines(self.folder / "tasks.csv", Counterpart)}
 
     @cached_property
     def panels(self) -> list[Panel]:
         """The paper's tables and figures, in its order."""
-        return read_table(self.folder / "panels.csv", Panel)
+        return self._lines(self.folder / "panels.csv", Panel)
+
+    def _lines(self, path: Path, kind: type[LineT]) -> list[LineT]:
+        try:
+            return read_table(path, kind)
+        except UserError as error:
+            if self.strict:
+                raise
+            logger.warning("%s", printable(error))
+            return []
 
     def counterpart(self, config: str) -> Counterpart | None:
         """What was published of the protocol of a config, as a record names it.
@@ -188,9 +206,6 @@ def panel_parts(panels: list[Panel]) -> dict[str, list[Panel]]:
 def panel_keys(part: Panel) -> set[tuple[str, str, frozenset[str]]]:
     """(config below task_configs, backbone, names of axes) of the cells that are in a panel."""
     return {(part.config, name, frozenset(part.axes)) for name in part.backbones if part.config}
-
-
-LineT = TypeVar("LineT", bound=_Line)
 
 
 def read_table(path: Path, kind: type[LineT]) -> list[LineT]:

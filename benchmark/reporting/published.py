@@ -114,7 +114,7 @@ def beside(results: Results, reference: Reference | None = None) -> list[Beside]
     Raises:
         UserError: a table in results/published is damaged.
     """
-    reference, found = reference or Reference(), []
+    reference, found = reference or Reference(strict=False), []
     for name, backbone in results.backbones.items():
         origin = origin_of(backbone, results.card(name))
         for task in results.tasks:

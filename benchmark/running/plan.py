@@ -164,7 +164,9 @@ def plan_of(
         grouped.setdefault(cell.task.name, []).append((cell, state, record))
     predicted = _predictions(device)
     stages = [_stage(suite, entry, predicted) for entry in suite.pretrainings()]
-    panels = _panels((reference or Reference()).panels, [(cell, state) for cell, state, *_ in found])
+    panels = _panels(
+        (reference or Reference(strict=False)).panels, [(cell, state) for cell, state, *_ in found]
+    )
     planned = [_task(name, entries, detectable) for name, entries in grouped.items()]
     return Plan(suite.name, device.name, stages, planned, panels, waits_for)
 
