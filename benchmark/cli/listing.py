@@ -69,7 +69,7 @@ def _features(results: Path, pattern: str) -> list[tuple[str, str]]:
             used = datetime.fromtimestamp(about.get("used", 0)).strftime("%Y-%m-%d %H:%M")
             kinds = " ".join(sorted(about["kinds"]))
             size = f"{about['bytes'] / 2**20:,.1f} MiB"
-            told = f"{about['count']:,} images, {kinds}, {size}, used {used}"
+            told = f"{about.get('count', 0):,} images, {kinds}, {size}, used {used}"
             entries.append((name, f"{told}, {about['folder']}"))
     return entries
 

@@ -32,6 +32,7 @@ def command(
     from benchmark.suites.suite import load_suite, remember_repeats
     from common.configs import parse_data
     from common.interrupt import stoppable
+    from common.terminal import printable
 
     suite = load_suite(
         suite_name, results_folder(results), seeds, parse_data(data), pretraining_seeds, weights
@@ -43,7 +44,7 @@ def command(
     show(found)
     if left := len(found.all_rows) - len(records):
         plan = f"python run_suite.py plan --suite {suite_name}"
-        typer.echo(f"{left} cells wait for data or weights: {plan} says for which", err=True)
+        typer.echo(printable(f"{left} cells wait for data or weights: {plan} says for which"), err=True)
     if found.failed > left:
         typer.echo("some cells failed; try them again with --retry-failed", err=True)
         raise typer.Exit(1)

@@ -156,8 +156,10 @@ def _path(entry: Path, kind: str, number: int) -> Path:
 
 
 def _about(entry: Path) -> dict[str, Any] | None:
-    about = read_json(entry / ABOUT)
-    return about if isinstance(about, dict) and isinstance(about.get("kinds"), dict) else None
+    match about := read_json(entry / ABOUT):
+        case {"kinds": {}} if all(type(about.get(key, 0)) in (int, float) for key in ("used", "count")):
+            return about
+    return None
 
 
 def _write(entry: Path, kind: str, number: int, features: Tensor) -> int:

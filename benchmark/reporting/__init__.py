@@ -24,9 +24,8 @@ def update(results: Results, force: bool = False) -> bool:
     histories = _histories(results.folder)
     times = [[path.as_posix(), path.stat().st_mtime_ns] for path in histories.values()]
     state = digest([_FORMAT, results.content(), times])
-    made = read_json(stamp)
-    fresh = isinstance(made, dict) and made.get("state") == state
-    if fresh and not force and all((results.folder / name).is_file() for name in made["files"]):
+    made, before = _made_from(stamp)
+    if made == state and not force and all((results.folder / name).is_file() for name in before):
         return False
     from benchmark.reporting import (
         comparisons,
@@ -59,11 +58,19 @@ def update(results: Results, force: bool = False) -> bool:
         files += part.write(results)
     files += page.write(results)  # shows the others
     names = [path.relative_to(results.folder).as_posix() for path in files]
-    for name in set(made["files"] if isinstance(made, dict) else ()) - set(names):
+    for name in set(before) - set(names):
         if old := within(results.folder, name):
             old.unlink(missing_ok=True)  # of earlier results
     write_json(stamp, {"state": state, "files": names})
     return True
+
+
+def _made_from(stamp: Path) -> tuple[str | None, list[str]]:
+    """The state that the files on disk were made from, and their names; none where that is not known."""
+    match read_json(stamp):
+        case {"state": str(state), "files": [*files]} if all(isinstance(name, str) for name in files):
+            return state, files
+    return None, []
 
 
 def _histories(folder: Path) -> dict[str, Path]:

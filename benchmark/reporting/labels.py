@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from pydantic import BaseModel, ValidationError
 
 from benchmark.reporting.results import Results
 
 VOCABULARY = "vocabulary.csv"
+
+
+class _Report(BaseModel):
+    """What a record's details say of matched labels, as far as it is told here."""
+
+    labels: dict[str, int]
+    alpha: float = 0.0
 
 
 class Coverage(NamedTuple):
@@ -45,9 +55,9 @@ def coverage(results: Results) -> list[Coverage]:
         if row.status != "done":
             continue
         for key in ("transfer_init", "rows"):
-            report: Any = row.record.details.get(key)
-            if isinstance(report, dict) and isinstance(report.get("labels"), dict):
-                entry = Coverage(row.record.data.name, row.name, report["labels"], report.get("alpha", 0))
+            with suppress(ValidationError):  # of another version, or edited
+                report = _Report.model_validate(row.record.details.get(key))
+                entry = Coverage(row.record.data.name, row.name, report.labels, report.alpha)
                 found.setdefault((entry.data, entry.backbone), entry)
     return list(found.values())
 

@@ -20,6 +20,7 @@ from benchmark.reporting.notes import notes_of
 from benchmark.reporting.results import Results, Row, Score, seeds_text
 from benchmark.running.console import cell as shown
 from common.files import write_text
+from common.terminal import printable
 
 _METRIC = ("value", "low", "high", "n", "unit", "method", "truth", "bias", "coverage")
 """What cells.csv tells of a metric."""
@@ -196,7 +197,7 @@ def chosen_text(chosen: dict[str, Any]) -> str:
 
 def escape(text: str) -> str:
     """Text as Markdown shows it unchanged, inside a table cell too."""
-    text = " ".join(str(text).split())
+    text = " ".join(printable(text).split())
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(text, quote=False))
 
 

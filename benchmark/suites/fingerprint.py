@@ -51,9 +51,11 @@ def data_digest(folder: Path, results: Path) -> str:
     known = read_json(cache)
     known = known if isinstance(known, dict) else {}
     key = str(Path(folder).resolve())
-    if known.get(key, {}).get("state") != state:
-        known[key] = {"state": state, "digest": folder_digest(folder)}
-        write_json(cache, known)
+    match known.get(key):
+        case {"state": seen, "digest": str(remembered)} if seen == state:
+            return remembered
+    known[key] = {"state": state, "digest": folder_digest(folder)}
+    write_json(cache, known)
     return known[key]["digest"]
 
 
