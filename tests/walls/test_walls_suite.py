@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 from record_data import record
+from rich.console import Console
 
-from benchmark.cli import main
+from benchmark import reporting
+from benchmark.cli import main, plan
+from benchmark.records.published import Reference
 from benchmark.records.store import kept_aside, read_or_damage, set_aside, take_back, write_record
-from benchmark.reporting import plots, speed, tables
+from benchmark.reporting import labels, page, plots, speed, tables
 from benchmark.reporting.results import of_folder
+from benchmark.running.plan import Plan
+from benchmark.suites.fingerprint import data_digest
 from common import terminal
 from common.errors import UserError
 from common.files import replacing, write_text
@@ -227,9 +232,10 @@ def test_a_damaged_record_is_a_named_row(tmp_path, text):
     assert good.is_file() and bad.read_text() == text
 
 
-def test_a_report_goes_on_beside_a_damaged_record(tmp_path, capsys):
+def test_a_report_goes_on_beside_a_damaged_record(tmp_path, capsys, monkeypatch):
     write_record(tmp_path / "toy" / "clip" / "probe" / "seed0", record("clip"))
     write_text(tmp_path / "toy" / "catlip" / "probe" / "seed0" / "record.json", edited({"metrics": {}}))
+    monkeypatch.setattr(plots, "write", lambda *_: [])  # takes seconds
     assert main(["report", str(tmp_path / "toy")]) == 0
     said = capsys.readouterr()
     assert "damaged" in said.out and "Traceback" not in said.err
@@ -269,38 +275,32 @@ def test_a_name_is_shown_as_it_is_and_does_nothing(tmp_path, capsys, name):
 
 def render(table: object) -> str:
     """What a terminal without colours is given."""
-    from rich.console import Console
-
     stream = io.StringIO()
     Console(file=stream, width=200).print(table)
     return stream.getvalue()
 
 
-COMMANDS = [
-    ["--help"],
-    ["run", "--help"],
-    ["list", "tasks"],
-    ["list", "suites"],
-    ["plan", "--suite", "mine.py"],
-]
+COMMANDS = [["--help"], ["run", "--help"], ["list", "tasks"], ["list", "suites"]]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_terminal_of_ascii_alone_is_given_ascii(tmp_path, monkeypatch, words):
-    monkeypatch.chdir(tmp_path)
-    Path("mine.py").write_text(SUITE)
+def test_a_terminal_of_ascii_alone_is_given_ascii(monkeypatch, words):
     raw = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
-    assert main([*words, *(["--results", str(tmp_path)] if words[0] == "plan" else [])]) == 0
+    assert main(words) == 0
     assert raw.getvalue().decode("ascii").strip()
 
 
-def test_a_final_table_is_shown_in_ascii(tmp_path, monkeypatch):
+def test_tables_are_shown_in_ascii(tmp_path):
     write_record(tmp_path / "toy" / "clip" / "probe" / "seed0", record("clip"))
     raw = io.BytesIO()
-    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
-    assert main(["report", str(tmp_path / "toy")]) == 0
-    assert "66.0" in raw.getvalue().decode("ascii")
+    stream = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
+    terminal.prepare(stream)
+    console = Console(file=stream, width=200)
+    console.print(tables.terminal(of_folder(tmp_path / "toy"), 200))
+    plan.show(Plan("toy–suite", "a100", [], [], [], {"weights → here": 2}), console)
+    shown = raw.getvalue().decode("ascii")
+    assert "66.0 [64.0, 68.0]" in shown and "2 cells wait for weights -> here" in shown
 
 
 PROGRESS = {
@@ -341,6 +341,69 @@ def test_a_study_that_was_edited_is_left_out_by_name(tmp_path, caplog, details):
     assert "record.json is left out: details.study" in caplog.text or "details.reference" in caplog.text
 
 
+DETAILS = [
+    {"labels": {"exact": "many"}},
+    {"labels": [3]},
+    {"labels": {"exact": 3}, "alpha": "high"},
+    {"labels": {"exact": float("nan")}},
+    "transfer",
+]
+
+
+@pytest.mark.parametrize("details", DETAILS)
+def test_details_that_were_edited_are_not_told(tmp_path, details):
+    edited_record = record("catlip", details={"transfer_init": details, "rows": 3})
+    write_record(tmp_path / "catlip" / "probe" / "seed0", edited_record)
+    results = of_folder(tmp_path)
+    assert labels.coverage(results) == [] and results.rows[0].status == "done"
+
+
+PUBLISHED = {
+    "cut": b"task,metric\nx",
+    "a word for a number": b"task,metric,backbone,objective,pretraining_data,resolution,value,unit,source\n"
+    b"a,b,c,d,e,224,much,percent,paper\n",
+    "bytes": b"\xff\xfe\0",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("data", PUBLISHED.values(), ids=PUBLISHED)
+def test_published_figures_that_were_edited_end_no_report(tmp_path, caplog, data):
+    (tmp_path / "others.csv").write_bytes(data)
+    assert Reference(tmp_path, strict=False).figures == []
+    assert str(tmp_path / "others.csv") in caplog.text and "git checkout" in caplog.text
+    with pytest.raises(UserError, match=r"others\.csv, line"):
+        Reference(tmp_path).figures  # noqa: B018
+
+
+STAMPS = ["[]", "{}", '{"state": 1, "files": 3}', '{"state": "x", "files": [3]}', "{"]
+
+
+@pytest.mark.parametrize("text", STAMPS)
+def test_notes_on_files_that_were_edited_are_made_anew(tmp_path, text, monkeypatch):
+    write_record(tmp_path / "clip" / "probe" / "seed0", record("clip"))
+    write_text(tmp_path / "tables" / ".made_from.json", text)
+    for part in (plots, page):
+        monkeypatch.setattr(part, "write", lambda *_: [])
+    assert reporting.update(of_folder(tmp_path))
+    assert (tmp_path / "tables" / "summary.md").is_file()
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for digests in (text, json.dumps({str(pictures.resolve()): text})):
+        (tmp_path / ".digests.json").write_text(digests)
+        assert data_digest(pictures, tmp_path) == data_digest(pictures, tmp_path)
+
+
+ABOUTS = ['{"kinds": 3}', '{"kinds": {}, "used": "today"}', '{"kinds": {}, "count": []}', "[", '"kinds"']
+
+
+@pytest.mark.parametrize("text", ABOUTS)
+def test_kept_features_that_were_edited_are_not_listed(tmp_path, capsys, text):
+    write_text(tmp_path / "features" / "x" / "about.json", text)
+    assert main(["list", "features", "--results", str(tmp_path)]) == 2
+    assert one_line(capsys.readouterr().err)
+
+
 def test_a_finished_result_comes_back_with_its_data(tmp_path):
     folder = tmp_path / "toy" / "clip" / "probe" / "seed0"
     set_aside(folder, "right")
@@ -370,6 +433,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path, monkeypatch,
     path = write_record(tmp_path / "toy" / "clip" / "probe" / "seed0", record("clip"))
     summary = tmp_path / "toy" / "tables" / "summary.md"
     write_text(summary, "before")
+    monkeypatch.setattr(plots, "write", lambda *_: [])
     monkeypatch.setattr(Path, "write_text", full)
     assert main(["report", str(tmp_path / "toy")]) == 2
     errors = capsys.readouterr().err
