@@ -78,7 +78,8 @@ def show(plan: Plan, console: Console) -> None:
     """Print a plan as tables with notes below them."""
     from rich.table import Table
 
-    from benchmark.running.console import cell, say_notes
+    from benchmark.running.console import cell
+    from common.terminal import printable
 
     for title, header, lines, names in _tables(plan):
         table = Table(title=cell(title), title_justify="left", box=None, pad_edge=False)
@@ -88,7 +89,8 @@ def show(plan: Plan, console: Console) -> None:
             table.add_row(*map(cell, line))
         console.print(table)
         console.print()
-    say_notes(_notes(plan), console)
+    for note in _notes(plan):  # folded, whether there is a terminal or not
+        console.print(f"- {printable(note)}", markup=False, highlight=False)
 
 
 def _tables(plan: Plan) -> list[tuple[str, list[str], list[list[str]], int]]:
