@@ -85,7 +85,7 @@ def read_json(path: Path) -> Any | None:
     """Read a JSON file that only speeds things up: None when it is missing or damaged."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.data.images import ImageSplit, decode, file_states
 from benchmark.data.labels import check_names, coded
-from common.errors import UserError, one_line
-from common.files import read_json
+from common.errors import UserError, one_line, quoted
+from common.files import read_json, within
 from common.names import suggest
 
 if TYPE_CHECKING:
@@ -30,9 +30,21 @@ def recognises(root: Path) -> bool:
 
 
 def splits(root: Path) -> list[str]:
-    """Names of the splits; none where the folder is one data set without any."""
-    content = read_json(root / MARKS[0])
-    return sorted(content.get("splits", [])) if isinstance(content, dict) else []
+    """Names of the splits; none where the folder is one data set without any.
+
+    Raises:
+        UserError: the file that names them names none, or folders elsewhere.
+    """
+    file = root / MARKS[0]
+    if not file.is_file():
+        return []
+    content = read_json(file)
+    names = content.get("splits") if isinstance(content, dict) else None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
+        raise UserError(f"{file} names no splits: save the data set again")
+    if outside := [name for name in names if within(root, name) is None]:
+        raise UserError(f"{file} names a split that leads out of {root} ({quoted(outside[0])})")
+    return sorted(names)
 
 
 def has_several(root: Path) -> bool:
@@ -67,7 +79,10 @@ def read_split(root: Path, split: str, classes: list[str] | None = None, several
     column, kind, many = found
     if many and not several:
         raise UserError(f"{folder}: column {column} has several labels an image: use a multi-label task")
-    values = data[column][:] if len(data) else []
+    try:
+        values = data[column][:] if len(data) else []
+    except Exception as error:  # as `_load`
+        raise UserError(f"{folder}: column {column} cannot be read ({one_line(error)})") from None
     values = values if many else [[value] for value in values]
     if any(row is None or None in row for row in values):
         raise UserError(
@@ -109,7 +124,12 @@ class ArrowPictures:
 
     def open(self, path: str) -> Image:
         number = path.rpartition("/")[2]
-        cell = _images(self.folder)[int(number)]
+        try:
+            cell = _images(self.folder)[int(number)]
+        except UserError:
+            raise
+        except Exception as error:  # as `_load`
+            raise UserError(f"{self.folder}, row {number} cannot be read ({one_line(error)})") from None
         if cell is None or cell["bytes"] is None:
             raise UserError(
                 f"{self.folder}, row {number} holds no picture (at most the path of one): save the data set "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmark.running.console import Display
 from benchmark.running.jobs import Job, run_jobs
 from benchmark.running.launchers.base import Handle, Launcher
 from benchmark.suites.cell import Cell, shown
+from benchmark.suites.fingerprint import newest_change
 from common.digest import digest
 from common.errors import UserError
 from common.files import write_text
@@ -40,7 +42,34 @@ def run_cells(
         processes: that compute each cell together.
     """
     jobs = [CellJob(cell, display, blocked or {}, processes) for cell in cells]
-    return run_jobs(jobs, launcher, display, retry_failed)
+    records = run_jobs(jobs, launcher, display, retry_failed)
+    for note in older_than_data(cells, records):
+        display.line(note)
+    return records
+
+
+def older_than_data(cells: list[Cell], records: list[Record]) -> list[str]:
+    """A line for each data set in which something changed since numbers were measured on it.
+
+    Their fingerprints are of names, sizes and annotations: pictures replaced by others of the same size leave
+    them as they are, and so does a copy of the same pictures.
+    """
+    finished: dict[Path, list[str]] = {}
+    for cell, record in zip(cells, records, strict=True):
+        if record.status == "done":
+            for data in (cell.data, *(place for _, place in cell.further)):
+                finished.setdefault(data, []).append(record.finished)
+    lines = []
+    for data, times in finished.items():
+        # records know whole seconds
+        changed = datetime.fromtimestamp(newest_change(data) - 1, tz=timezone.utc).isoformat()
+        if older := sum(time < changed for time in times):
+            lines.append(
+                f"note: something in {data} changed at {changed[:16]} UTC, after {older} of {len(times)} "
+                "numbers were measured on it; names, sizes and annotations are the same, pictures were not "
+                "compared: remove the cells' folders to measure again"
+            )
+    return lines
 
 
 class CellJob(Job[Record]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,16 @@ def data_digest(folder: Path, results: Path) -> str:
     return known[key]["digest"]
 
 
+def newest_change(folder: Path) -> float:
+    """When something in a data folder changed last, in seconds since 1970 and not in the future.
+
+    Of a manifest's data: in the folder that it lies in. A file that was replaced counts as changed though the
+    new one may carry an older date.
+    """
+    folder = Path(folder)
+    return min(_state(folder.parent if folder.is_file() else folder)[2] / 1e9, time.time())
+
+
 def _state(folder: Path) -> list[int]:
     """Number of entries, bytes and newest change below a folder: different as soon as a file was touched."""
     count = size = newest = 0
@@ -69,14 +80,21 @@ def _state(folder: Path) -> list[int]:
         if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above
             continue
         seen.add((status.st_dev, status.st_ino))
-        newest = max(newest, status.st_mtime_ns)
+        newest = max(newest, _changed(status))
         with os.scandir(current) as entries:
             for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(".lock"):
+                    continue  # ours, taken at every run
                 count += 1
                 if entry.is_dir():
                     pending.append(entry.path)
                 elif entry.is_file():
                     status = entry.stat()
                     size += status.st_size
-                    newest = max(newest, status.st_mtime_ns)
+                    newest = max(newest, _changed(status))
     return [count, size, newest]
+
+
+def _changed(status: os.stat_result) -> int:
+    """A copied file may carry an older date than the change that put it there."""
+    return max(status.st_mtime_ns, status.st_ctime_ns)

@@ -225,3 +225,25 @@ def test_broken_manifests_are_refused(tmp_path, row, words):
     (root / "loop.png").symlink_to("loop.png")
     (root / "manifest.csv").write_text(f"path,label\none.png,a\ntwo.png,b\n{row}\n")
     refused(lambda: load_layout("images").check(root), tmp_path, "manifest.csv", words)
+
+
+SPLITS = {
+    "a number": '{"splits": 5}',
+    "none": '{"splits": []}',
+    "numbers": '{"splits": [1, 2]}',
+    "a name that leads up": '{"splits": ["train", "../elsewhere"]}',
+    "an absolute name": '{"splits": ["/etc"]}',
+    "not there": '{"splits": ["train"]}',
+    "torn": '{"splits": [',
+    "deep": DEEP,
+    "a list": "[]",
+}
+
+
+@pytest.mark.parametrize("text", SPLITS.values(), ids=SPLITS)
+def test_broken_saved_data_sets_are_refused(tmp_path, text):
+    (tmp_path / "elsewhere").mkdir()
+    root = tmp_path / "saved"
+    root.mkdir()
+    (root / "dataset_dict.json").write_text(text)
+    refused(lambda: load_layout("images").check(root), tmp_path, str(root))

@@ -17,6 +17,8 @@ from benchmark.data import load_layout
 from benchmark.data.images import read_image
 from benchmark.tasks.openmmlab_pictures import ReadLabels, ReadPicture
 from common.errors import UserError
+from pretraining.data.batches import UNREADABLE
+from pretraining.data.shards import decode_image
 
 
 @pytest.fixture
@@ -55,6 +57,8 @@ def test_broken_pictures_are_found_by_the_check_and_named_by_the_run(coco, ade20
         damage(root / place)
         refused(lambda name=name, root=root: load_layout(name).check(root), tmp_path, place)
         refused(lambda file=root / place: read_image(file), tmp_path, place)
+        with pytest.raises(UNREADABLE):
+            decode_image({"jpg": (root / place).read_bytes()})
         refused(lambda file=root / place: ReadPicture().transform({"img_path": str(file)}), tmp_path, place)
         (root / place).write_bytes(whole)
 
@@ -192,7 +196,11 @@ SAMPLES = {
 def test_pictures_are_shown_as_by_a_viewer_wherever_they_are_read(tmp_path, pixels, suffix, shown):
     file = tmp_path / f"a.{suffix}"
     Image.fromarray(pixels).save(file)
-    for read in (np.asarray(read_image(file)), ReadPicture().transform({"img_path": str(file)})["img"]):
+    for read in (
+        np.asarray(read_image(file)),
+        ReadPicture().transform({"img_path": str(file)})["img"],
+        np.asarray(decode_image({"png": file.read_bytes()})),
+    ):
         assert read.shape == (8, 8, 3) and read.dtype == np.uint8
         assert np.unique(read).tolist() == [shown]
 

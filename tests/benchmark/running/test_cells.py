@@ -40,6 +40,17 @@ def test_a_finished_cell_is_a_record_and_is_not_computed_again(harness):
     assert len(harness.runs) == 1
 
 
+def test_data_that_changed_since_are_noted_and_the_number_stays(harness, capsys):
+    suite = harness.load()
+    record = harness.run(suite)[0]
+    assert "note:" not in capsys.readouterr().err
+    file = suite.cells()[0].folder / "record.json"
+    file.write_text(file.read_text().replace(record.finished, "2020-01-01T00:00:00+00:00"))
+    assert harness.run(suite)[0].status == "done" and len(harness.runs) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"something in {harness.data} changed at" in said and "pictures were not compared" in said
+
+
 @pytest.mark.parametrize(
     ("behaviour", "kind", "message"),
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
-from benchmark.suites.fingerprint import data_digest
+from benchmark.suites.fingerprint import data_digest, newest_change
 from common.errors import UserError
 
 
@@ -30,3 +31,18 @@ def test_data_digests_are_remembered_until_a_file_is_touched(tmp_path, monkeypat
     assert data_digest(tmp_path / "data", results) == "fresh"
     with pytest.raises(UserError, match="does not exist"):
         data_digest(tmp_path / "nowhere", results)
+
+
+def test_a_file_replaced_by_one_with_an_older_date_is_a_change(tmp_path):
+    folder, results = tmp_path / "data", tmp_path / "results"
+    folder.mkdir()
+    (folder / "a.json").write_text("1")
+    os.utime(folder / "a.json", (1, 1))
+    first, before = data_digest(folder, results), newest_change(folder)
+    time.sleep(0.05)
+    (folder / "a.json").write_text("2")
+    os.utime(folder / "a.json", (1, 1))
+    assert data_digest(folder, results) != first and newest_change(folder) > before
+    assert newest_change(folder / "a.json") == newest_change(folder)
+    os.utime(folder / "a.json", (2**33, 2**33))
+    assert newest_change(folder) <= time.time()
