@@ -34,21 +34,26 @@ class ReadPicture(LoadImageFromFile):
     """Reads a picture as MMCV does; what it would not show as a viewer does, `read_image` reads.
 
     Raises:
-        UserError: it cannot be read; the message names it.
+        UserError: it cannot be read, or has another size than its annotations say; the message names it.
     """
 
     def transform(self, results: dict) -> dict | None:
         path = results["img_path"]
-        if is_plain(path):
+        if not is_plain(path):
+            picture = mmcv.rgb2bgr(np.asarray(read_image(path)))
+            results["img"] = picture.astype(np.float32) if self.to_float32 else picture
+            results["img_shape"] = results["ori_shape"] = picture.shape[:2]
+        else:
             try:
-                return super().transform(results)
+                results = super().transform(results)
             except Exception as error:  # what a broken file makes of OpenCV differs
                 raise UserError(
                     f"{path} is no readable image ({first_line(error)}): replace or remove it"
                 ) from None
-        picture = mmcv.rgb2bgr(np.asarray(read_image(path)))
-        results["img"] = picture.astype(np.float32) if self.to_float32 else picture
-        results["img_shape"] = results["ori_shape"] = picture.shape[:2]
+        height, width = results["ori_shape"]
+        said = (results.get("width", width), results.get("height", height))
+        if said != (width, height):
+            raise UserError(f"{path} is {width}x{height}, its annotations say {said[0]}x{said[1]}")
         return results
 
 

@@ -85,7 +85,9 @@ def test_whole_pictures_are_decoded_on_request(coco, ade20k, tmp_path, monkeypat
 def test_pictures_must_have_the_size_of_their_annotations(coco):
     file = coco / "val" / sorted(os.listdir(coco / "val"))[0]
     Image.new("RGB", (9, 9)).save(file)
-    refused(lambda: load_layout("coco").check(coco), coco, file.name, "9x9")
+    said = {"img_path": str(file), "width": 40, "height": 40}
+    for act in (lambda: load_layout("coco").check(coco), lambda: ReadPicture().transform(said)):
+        refused(act, coco, file.name, "is 9x9, its annotations say 40x")
 
 
 def label(values, mode=None):
