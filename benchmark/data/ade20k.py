@@ -56,6 +56,7 @@ class Ade20k(DataLayout):
         classes = ADE20K_CLASSES if names is None else len(names)
         found, warnings = {}, []
         for folder in sorted(entry for entry in (path / "images").iterdir() if entry.is_dir()):
+            require_folder(path, f"annotations/{folder.name}")
             labels = path / "annotations" / folder.name
             pairs = pair(folder, labels)
             if extra := sum(1 for _ in labels.glob("*.png")) - len(pairs):

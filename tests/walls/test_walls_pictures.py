@@ -173,6 +173,11 @@ def test_broken_ade20k_is_refused_by_the_check_and_by_the_run(ade20k, damage, wo
         refused(act, ade20k.parent, words)
 
 
+def test_a_split_without_labels_is_refused(ade20k):
+    (ade20k / "images/extra").mkdir()
+    refused(lambda: load_layout("ade20k").check(ade20k), ade20k, "annotations/extra does not exist")
+
+
 def test_labels_without_an_image_are_a_warning(ade20k):
     (ade20k / "images/training/0001.jpg").unlink()
     assert load_layout("ade20k").check(ade20k).warnings == (
