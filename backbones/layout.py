@@ -85,8 +85,6 @@ class Layout:
                 raise ValueError(f"{name}={getattr(self, name)} is not between {least:g} and {most:g}")
         if self.stem == "conv" and self.patch_size != 16:
             raise ValueError(f"CoreNet's convolutions make patches of 16 pixels, not {self.patch_size}")
-        if self.embed_dim % self.num_heads:
-            raise ValueError(f"a width of {self.embed_dim} is not shared by {self.num_heads} heads evenly")
         for side in (self.image_size,) if isinstance(self.image_size, int) else self.image_size:
             if not self.patch_size <= side <= _LARGEST_IMAGE:
                 raise ValueError(f"image_size={self.image_size}: a patch has {self.patch_size} pixels")

@@ -49,6 +49,10 @@ class RunReader(Reader):
             raise UserError(
                 f"{folder}/backbone.json has no architecture or no preprocessing of a ViT: pre-train again"
             )
+        if card.architecture.embed_dim % card.architecture.num_heads:
+            raise UserError(
+                f"{folder}/backbone.json: its heads do not share the width evenly: pre-train again"
+            )
         vit = ViT(empty_trunk(card.architecture), card.preprocessing)
         if not weights:
             return vit.eval()
