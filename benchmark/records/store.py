@@ -50,6 +50,8 @@ def read_or_damage(folder: Path) -> tuple[Record | None, str]:
     path = Path(folder) / "record.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
         version = values.get("schema_version", 0)
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise UserError(
@@ -62,7 +64,7 @@ def read_or_damage(folder: Path) -> tuple[Record | None, str]:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "content"
         return None, f"{path} is no valid record ({place}: {first['msg']})"
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return None, f"{path} cannot be read ({first_line(error)})"
 
 
