@@ -290,13 +290,14 @@ def _with_checkpoints(path: Path, entry: Pretraining, curve: Curve | None) -> Pr
     from pretraining.recipe import load_recipe
 
     try:
-        recipe = load_recipe(entry.config, entry.overrides)
+        load_recipe(entry.config, entry.overrides)
     except UserError as error:
         raise UserError(f"{path}: pretraining, {entry.name}: {error}") from None
     if curve is None:
         return entry
     try:
-        kept = {**entry.overrides, "keep": sorted({*recipe.keep, *curve.samples})}
+        own = entry.overrides.get("keep", read_config(entry.config).get("keep", ()))
+        kept = {**entry.overrides, "keep": sorted({*own, *curve.samples})}
         load_recipe(entry.config, kept)
     except UserError as error:
         raise UserError(f"{path}: curve: {error}") from None
