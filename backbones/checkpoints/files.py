@@ -146,7 +146,7 @@ def _safetensors_keys(path: Path) -> list[str]:
             header = json.loads(file.read(length)) if length <= size - 8 else {}
         header.pop("__metadata__", None)
         end = max((entry["data_offsets"][1] for entry in header.values()), default=-1)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, MemoryError):
         end = -1
     if end < 0 or 8 + length + end != size:
         raise UserError(f"{path} is damaged or truncated: download it again")

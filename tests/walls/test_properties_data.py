@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import QUICK
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as masks
@@ -21,7 +22,6 @@ from benchmark.data.instances import odd, read_instances, run_lengths
 from benchmark.data.manifest import read
 from common.errors import UserError
 
-QUICK = settings(max_examples=50, derandomize=True, deadline=None)
 SOUND = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 8, "height": 6}],
     "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from examples import QUICK
+from hypothesis import given
 from hypothesis import strategies as st
 from record_data import record
 
@@ -20,8 +21,6 @@ from common.names import is_folder_name, slug
 from common.progress import read_progress
 from common.settings import checked
 from common.terminal import printable
-
-QUICK = settings(max_examples=50, derandomize=True, deadline=None)
 
 
 def json_values() -> st.SearchStrategy:

@@ -10,7 +10,8 @@ import json
 import tarfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from examples import QUICK
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -22,13 +23,6 @@ from pretraining.labels.sidecars import read_facts
 from pretraining.labels.sources import read_captions
 from pretraining.labels.synsets import label
 from pretraining.labels.vocabulary import Vocabulary
-
-few = settings(
-    max_examples=50,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 
 
 def _whole_tar() -> bytes:
@@ -79,13 +73,13 @@ def _changed(data: bytes, changes: list[tuple[int, int]]) -> bytes:
     return bytes(copy)
 
 
-@few
+@QUICK
 @given(captions)
 def test_labels_are_those_of_the_rule(text):
     assert label(text) == reference_label(text)
 
 
-@few
+@QUICK
 @given(tars)
 def test_a_changed_shard_is_read_or_refused(tmp_path, data):
     path = Path(tmp_path, "0.tar")
@@ -96,7 +90,7 @@ def test_a_changed_shard_is_read_or_refused(tmp_path, data):
         assert "\n" not in str(error)
 
 
-@few
+@QUICK
 @given(st.lists(values | st.text(), max_size=4))
 def test_lines_of_json_are_read_or_counted(tmp_path, lines):
     path = Path(tmp_path, "0.jsonl")
@@ -104,7 +98,7 @@ def test_lines_of_json_are_read_or_counted(tmp_path, lines):
     assert len(list(read_captions(path))) == len(lines)
 
 
-@few
+@QUICK
 @given(vocabularies)
 def test_a_vocabulary_is_read_or_refused(tmp_path, data):
     path = Path(tmp_path, "vocabulary.csv")
@@ -115,7 +109,7 @@ def test_a_vocabulary_is_read_or_refused(tmp_path, data):
         assert "\n" not in str(error)
 
 
-@few
+@QUICK
 @given(st.binary(max_size=200))
 def test_no_bytes_are_labels_or_a_picture(tmp_path, data):
     path = Path(tmp_path, "0.synsets.parquet")
@@ -132,7 +126,7 @@ def test_no_bytes_are_labels_or_a_picture(tmp_path, data):
         assert "\n" not in str(error)
 
 
-@few
+@QUICK
 @given(descriptions)
 def test_a_description_is_understood_or_invalid(description):
     try:
