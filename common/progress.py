@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
+from common.errors import UserError
 from common.files import read_json, write_text
 
 TOO_MUCH_WAITING = 0.2
@@ -103,7 +104,7 @@ class ProgressFile:
         self._written = now
         finite = loss if loss is not None and math.isfinite(loss) else None
         state = Progress(stage, done, total, finite, images_per_second, seconds_left, waiting_for_data)
-        with suppress(OSError):  # a full disk ends no training that has nothing to write
+        with suppress(OSError, UserError):  # a full disk ends no training that has nothing to write
             write_text(self.path, json.dumps(asdict(state)))
 
 

@@ -264,7 +264,8 @@ def _then(order, original):
 
 def test_a_loss_that_is_no_number_stops_the_run_at_its_step(pairs, config, tmp_path):
     with pytest.raises(FloatingPointError, match=r"loss is (nan|inf) at iteration \d+"):
-        overrides = {"optimizer.lr": 1e30, "optimizer.warmup_samples": 1, "optimizer.clip_grad": None}
+        overrides = {"optimizer.lr": 10.0, "optimizer.weight_decay": 100.0, "optimizer.clip_grad": None}
+        overrides["optimizer.warmup_samples"] = 1
         pretrain(config, tmp_path / "out", {"pairs": pairs}, overrides)
 
 

@@ -17,6 +17,7 @@ from safetensors.torch import save
 from backbones.checkpoints.files import check_file, read_state
 from common.errors import UserError
 
+pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.zeros(2)}
 
 
