@@ -19,11 +19,6 @@ def test_environment_yml_lists_what_pyproject_lists():
     assert python == f"python {project['requires-python']}"
 
 
-def test_readme_names_the_two_commands():
-    readme = (ROOT / "README.md").read_text()
-    assert "make suite" in readme and "make test" in readme
-
-
 def test_files_that_code_reads_are_packaged():
     tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
