@@ -62,7 +62,7 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES
     plots = ("overview", "further_metrics", "demo_linear_probe_against_cost", "pretraining_loss")
-    plots += ("curve_demo_linear_probe", "efficiency_data_efficiency", "synset_frequency")
+    plots += ("curve_demo_linear_probe", "efficiency_data_efficiency", "synset_frequency", "verdicts")
     made = {path.name for path in (suite / "plots").iterdir() if path.suffix != ".csv"}
     assert made == {f"{name}.{ending}" for name in plots for ending in ("png", "svg", "pdf")}
     assert "data_efficiency, catlip: Transfer Init against random initialisation" in first.stdout
@@ -72,7 +72,7 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
     assert points == [(name, count) for name in ("clip", "catlip") for count in ("640", "1280")]
     with (suite / "tables" / "equal_quality.csv").open(newline="") as file:
         assert {row["cost"] for row in csv.DictReader(file)} == {"samples", "flops", "seconds"}
-    told = ("demo_linear_probe: at equal quality (top1 ", "have no quality in common that random weights may")
+    told = ("Linear probe: at equal quality (top1 ", "have no quality in common that random weights may")
     assert any(text in first.stdout for text in told)
 
     made = written(suite)

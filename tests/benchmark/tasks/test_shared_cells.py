@@ -61,7 +61,8 @@ def test_two_processes_leave_one_record(tmp_path, config, monkeypatch):
 def test_what_goes_wrong_in_one_of_them_is_one_failed_record(tmp_path):
     """A loss that is no number: both stop, and the record says so."""
     config = "detection/demo_mask_rcnn.py"
-    assert run(config, tmp_path, "--set", "optim_wrapper.optimizer.lr=1e30") == 1
+    options = [f"optim_wrapper.optimizer.{name}=1e3" for name in ("lr", "weight_decay")]
+    assert run(config, tmp_path, *(word for option in options for word in ("--set", option))) == 1
     (file,) = tmp_path.glob("results/**/record.json")
     record = json.loads(file.read_text())
     assert record["status"] == "failed"

@@ -108,7 +108,7 @@ def test_pairs_are_read_up_to_a_number_and_all_must_be_sound(pairs):
         entry = tarfile.TarInfo("999.png")
         file.addfile(entry, io.BytesIO(b""))
     assert read_pairs(pairs, "val", 4)[0].state() != before
-    with pytest.raises(UserError, match=r"0\.tar:999: no caption"):
+    with pytest.raises(UserError, match=r"0\.tar:999: no \.txt and no \.json"):
         read_pairs(pairs, "val", 5000)
     with pytest.raises(UserError, match="does not exist"):
         read_pairs(pairs / "nowhere", "val", 4)
