@@ -41,9 +41,9 @@ def first_line(error: BaseException) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value that came from outside, in a message of ours: escaped, and at most 60 characters of it."""
+    """A value that came from outside, in a message of ours: escaped, and at most 100 characters of it."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # lists within lists, numbers without end
         text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 100 else f"{text[:97]}..."

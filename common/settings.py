@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from common.errors import UserError
+from common.errors import UserError, quoted
 from common.names import suggest
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -57,11 +57,11 @@ def _message(model: type[BaseModel], problem: ErrorDetails) -> str:
         return f"{entry} is missing: give it a value"
     if kind == "value_error":  # raised by a validator of ours, which says it all
         reason = str(context.get("error", problem["msg"]))
-        return f"{entry}={_quoted(value)}: {reason}" if entry else reason
+        return f"{entry}={quoted(value)}: {reason}" if entry else reason
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        return f"{entry}={_quoted(value)}: {suggest(str(value), choices)}"
-    return f"{entry}={_quoted(value)}: {_WANTED.get(kind) or problem['msg'].removeprefix('Input ')}"
+        return f"{entry}={quoted(value)}: {suggest(str(value), choices)}"
+    return f"{entry}={quoted(value)}: {_WANTED.get(kind) or problem['msg'].removeprefix('Input ')}"
 
 
 _WANTED = {
@@ -76,12 +76,6 @@ _WANTED = {
     "string_pattern_mismatch": "text cannot hold a NUL",
 }
 """What to write in the place of a value of another type, by pydantic's name of the mistake."""
-
-
-def _quoted(value: Any) -> str:
-    """A value as a message shows it: its beginning, where it is long."""
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def entries(model: type[BaseModel]) -> list[str]:
