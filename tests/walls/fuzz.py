@@ -38,9 +38,8 @@ def main() -> int:
         stdout=subprocess.PIPE,
         text=True,
     )
-    counts = [sum(map(int, found)) for found in re.findall(
-        r"(\d+) passing examples, (\d+) failing examples, (\d+) invalid examples", done.stdout
-    )]  # fmt: skip
+    said = re.findall(r"(\d+) passing(?: examples)?, (\d+) failing", done.stdout)  # by hypothesis's version
+    counts = [int(passing) + int(failing) for passing, failing in said]
     if done.returncode:
         print(done.stdout)
     print(
