@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmark.data.base import OPENED, DataCheck, DataLayout, counted, entries, evenly, refuse_faults
-from benchmark.data.images import IMAGE_TYPES, image_size, picture_fault, size_fault
+from benchmark.data.images import IMAGE_TYPES, image_size, picture_fault
 from common.errors import UserError, first_line
 from common.files import within
 from common.pictures import BadPicture, opened
@@ -199,9 +199,13 @@ def label_fault(file: Path | str, size: tuple[int, int]) -> str | None:
 
 
 def _pair_fault(image: Path, label: Path, thorough: bool) -> str | None:
-    if fault := (picture_fault if thorough else size_fault)(image):
+    try:
+        size = image_size(image)
+    except UserError as error:
+        return str(error)
+    if thorough and (fault := picture_fault(image)):
         return fault
-    return label_fault(label, image_size(image))
+    return label_fault(label, size)
 
 
 def _values_fault(file: Path, classes: int) -> str | None:

@@ -20,8 +20,6 @@ from common.files import write_text
 if TYPE_CHECKING:
     from benchmark.statistics.difference import Repeated
 
-EQUAL = ("equal within δ", "not worse")
-"""Verdicts that say of a backbone that it is as good as another."""
 VERDICTS = "verdicts.csv"
 PLACES = "places.csv"
 
@@ -82,6 +80,11 @@ class Comparison:
     cheaper_flops: float | None
     cheaper_samples: float | None
     baseline_above_random: bool | None
+
+    @property
+    def as_good_as_random(self) -> bool:
+        """Whether the backbone is called as good as a baseline that may be no better than random weights."""
+        return self.baseline_above_random is False and self.verdict in ("equal within δ", "not worse")
 
     @property
     def seeds(self) -> str:
@@ -145,6 +148,11 @@ def comparisons(results: Results) -> list[Comparison]:
     return list(_read(results.folder / "tables" / VERDICTS, Comparison))
 
 
+def of_pretrained(results: Results) -> list[Comparison]:
+    """`comparisons` of all but random weights, which nobody takes for a rival."""
+    return [each for each in comparisons(results) if results.card(each.backbone).source != "random"]
+
+
 def places(results: Results) -> list[Place]:
     """What `write` found, from its file."""
     return list(_read(results.folder / "tables" / PLACES, Place))
@@ -170,7 +178,7 @@ def sentence(found: Comparison, task: str, metric: str) -> str:
     )
     if found.cheaper_flops:
         text += f", {_times(found.cheaper_flops)} FLOPs of pre-training"
-    if found.baseline_above_random is False and found.verdict in EQUAL:
+    if found.as_good_as_random:
         text += f"; but {found.baseline} cannot be told from random weights here"
     return f"{text}; {found.seeds}."
 
@@ -179,9 +187,8 @@ def sentences(results: Results) -> list[str]:
     """The verdicts on pre-trained backbones, for the terminal; what one seed cannot tell is said once."""
     found = [
         entry
-        for entry in comparisons(results)
+        for entry in of_pretrained(results)
         if entry.backbone in results.backbones and entry.task in results.tasks
-        if results.card(entry.backbone).source != "random"
     ]
     titles = task_titles(results)
     said = [sentence(entry, titles[entry.task], metric_title(entry.metric)) for entry in found]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.reporting.canvas import STYLE, new_canvases, save
-from benchmark.reporting.comparisons import EQUAL, Comparison, comparisons
+from benchmark.reporting.comparisons import Comparison, of_pretrained
 from benchmark.reporting.names import metric_title, task_titles
 from benchmark.reporting.plots import Look, looks_of
 from benchmark.reporting.results import Results
@@ -28,11 +28,6 @@ def write(results: Results) -> list[Path]:
     with mpl.rc_context(STYLE):
         canvas = draw(found, task_titles(results), looks_of(results))
         return save(canvas, results.folder / "plots" / NAME)
-
-
-def of_pretrained(results: Results) -> list[Comparison]:
-    """The comparisons of all but random weights, which nobody takes for a rival."""
-    return [each for each in comparisons(results) if results.card(each.backbone).source != "random"]
 
 
 def draw(found: list[Comparison], titles: dict[str, str], looks: dict[str, Look]) -> Canvas:
@@ -67,7 +62,7 @@ def _line(axes: Axes, position: int, entry: Comparison, look: Look) -> None:
     # the plain difference, which the interval, freed of the figures' biases, need not hold
     axes.plot(entry.difference, position, look.marker, color=look.colour, ms=6.5, mec="white", mew=0.8)
     verdict = entry.verdict
-    if entry.baseline_above_random is False and verdict in EQUAL:
+    if entry.as_good_as_random:
         verdict += f"; {entry.baseline} not above random"
     axes.annotate(
         verdict, (max(entry.high, entry.difference, entry.margin), position), (5, 0),

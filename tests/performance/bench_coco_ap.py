@@ -107,17 +107,25 @@ def _result(image: int, category: int, box: list[float], score: float) -> dict[s
     return entry | {"segmentation": _encoded(box)}
 
 
-def reference(file: Path, detections: list[dict[str, Any]], kind: str) -> dict[str, float]:
-    """The twelve numbers by pycocotools."""
+def reference(
+    file: Path,
+    detections: list[dict[str, Any]],
+    kind: str,
+    coco: type = COCO,
+    evaluation: type = COCOeval,
+) -> dict[str, float]:
+    """The twelve numbers, those that are defined, by pycocotools or a tool with its interface."""
+    # With a box beside the mask, the tools would take the box's area for the object's size.
     left_out = "segmentation" if kind == "bbox" else "bbox"
     plain = [{key: value for key, value in each.items() if key != left_out} for each in detections]
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(file))
-        run = COCOeval(truth, truth.loadRes(plain), kind)
+        truth = coco(str(file))
+        run = evaluation(truth, truth.loadRes(plain), kind)
         run.evaluate()
         run.accumulate()
         run.summarize()
-    return {name: 100 * value for name, value in zip(coco_ap.NAMES, run.stats[:12], strict=True)}
+    values = zip(coco_ap.NAMES, run.stats[:12], strict=True)
+    return {name: 100 * float(value) for name, value in values if value >= 0}
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

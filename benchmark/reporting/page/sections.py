@@ -48,7 +48,7 @@ def sections_of(results: Results) -> list[Section]:
 def verdicts(results: Results) -> Section | None:
     """One sentence per task: is the backbone as good as the baseline, at what cost."""
     titles = task_titles(results)
-    found = verdict_plot.of_pretrained(results)
+    found = comparisons.of_pretrained(results)
     entries = [(_sentence(entry, titles), entry.verdict, BADGES[entry.verdict]) for entry in found]
     lead = f"Against {results.baseline}, on the same test images." if entries else ""
     blocks: list = []

@@ -1,16 +1,13 @@
 """COCO AP: the twelve numbers are those of the usual tools, on the images as they are and on resamples."""
 
-import contextlib
 import copy
-import io
 import json
 
 import numpy as np
 import pytest
+from bench_coco_ap import reference
 from dense_data import write_coco
 from pycocotools import mask as masks
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from benchmark.metrics import coco_ap
 from benchmark.statistics.precision import subsampled_mean
@@ -83,28 +80,15 @@ def detection(image, category, box, score):
     }
 
 
-def judged(coco, cocoeval, truth, detections, kind):
-    """The twelve numbers of a tool with pycocotools' interface."""
-    # With a box beside the mask, the tools would take the box's area for the object's size.
-    left_out = "segmentation" if kind == "bbox" else "bbox"
-    plain = [{key: value for key, value in each.items() if key != left_out} for each in detections]
-    with contextlib.redirect_stdout(io.StringIO()):
-        objects = coco(str(truth))
-        run = cocoeval(objects, objects.loadRes(plain), kind)
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    values = zip(coco_ap.NAMES, run.stats[:12], strict=True)
-    return {name: 100 * float(value) for name, value in values if value >= 0}
-
-
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_the_twelve_numbers_are_those_of_two_other_tools(truth, detections, kind):
     ours = coco_ap.evaluate(coco_ap.match(truth, detections, kind))
     assert list(ours) == list(coco_ap.NAMES)
-    assert ours == pytest.approx(judged(COCO, COCOeval, truth, detections, kind), abs=1e-9)
+    assert ours == pytest.approx(reference(truth, detections, kind), abs=1e-9)
     fast = pytest.importorskip("faster_coco_eval")
-    assert ours == pytest.approx(judged(fast.COCO, fast.COCOeval_faster, truth, detections, kind), abs=1e-6)
+    assert ours == pytest.approx(
+        reference(truth, detections, kind, fast.COCO, fast.COCOeval_faster), abs=1e-6
+    )
     assert 5 < ours["mAP"] < ours["mAP_50"] < 95
 
 
@@ -116,7 +100,7 @@ def test_crowded_worlds_are_judged_as_pycocotools_judges_them(seed, kind, tmp_pa
     file = tmp_path / "truth.json"
     file.write_text(json.dumps(content))
     ours = coco_ap.evaluate(coco_ap.match(file, found, kind))
-    assert ours == pytest.approx(judged(COCO, COCOeval, file, found, kind), abs=1e-9)
+    assert ours == pytest.approx(reference(file, found, kind), abs=1e-9)
     assert ours["mAP"] > 1
 
 
@@ -152,7 +136,7 @@ def test_of_more_than_a_hundred_detections_the_best_scored_count(truth):
     found = [detection(image, own[0]["category_id"], (0, 0, 9, 9), generator.random()) for _ in range(130)]
     found += [detection(image, a["category_id"], a["bbox"], 0.2) for a in own]
     ours = coco_ap.match(truth, found, "bbox")
-    assert coco_ap.evaluate(ours) == pytest.approx(judged(COCO, COCOeval, truth, found, "bbox"), abs=1e-9)
+    assert coco_ap.evaluate(ours) == pytest.approx(reference(truth, found, "bbox"), abs=1e-9)
     assert 100 <= ours.per_image[:, 1].sum() < len(found)
 
 
@@ -203,7 +187,7 @@ def test_resamples_equal_pycocotools_on_copied_images(truth, detections, tmp_pat
                 results += [{**d, "image_id": new_id} for d in detections if d["image_id"] == image_id]
         file = tmp_path / f"{r}.json"
         file.write_text(json.dumps(copied))
-        theirs = judged(COCO, COCOeval, file, results, "bbox")
+        theirs = reference(file, results, "bbox")
         for name in coco_ap.NAMES[:6]:
             assert theirs[name] == pytest.approx(ours[name][r], abs=1e-9), name
 
