@@ -144,7 +144,8 @@ class ViT(nn.Module):
 
     def _patches(self, features: Tensor, grid: tuple[int, int]) -> Tensor:
         patches = self.trunk.fc_norm(features[:, self.trunk.num_prefix_tokens :])
-        return patches.transpose(1, 2).unflatten(2, grid)
+        count = patches.shape[1]
+        return patches.transpose(1, 2).unflatten(2, grid if count == grid[0] * grid[1] else (1, count))
 
     def layer_of(self, parameter_name: str) -> int:
         """Depth of a parameter, for layer-wise learning-rate decay.

@@ -1,8 +1,9 @@
-"""What a training step costs in arithmetic."""
+"""What training costs in arithmetic."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -11,6 +12,37 @@ from torch.utils.flop_counter import FlopCounterMode
 from pretraining.data.readings import Reading
 from pretraining.model import ImageTextModel
 from pretraining.objectives.base import ImageTextBatch
+from pretraining.recipe import Recipe
+from pretraining.token_drop import all_tokens
+
+
+def flops_of_run(
+    recipe: Recipe, model: ImageTextModel, reading: Reading, batch_size: int
+) -> Callable[[int], dict[str, float]]:
+    """How many FLOPs per image the first so many samples of a run take on average.
+
+    Args:
+        recipe: of the run; its steps cost less while they leave tokens out.
+        model: as `build_model` makes it.
+        reading: what its objective reads.
+        batch_size: images of the steps that are counted.
+    """
+
+    def count() -> dict[str, float]:
+        return flops_per_image(model, reading, recipe.image_size, batch_size)
+
+    steps = recipe.dropping_steps
+    dropping = count() if steps else {}
+    if steps == recipe.iterations:
+        return lambda samples: dropping
+    with all_tokens(model.vit):
+        whole = count()
+
+    def average(samples: int) -> dict[str, float]:
+        share = min(1.0, steps * recipe.batch_size / samples)
+        return {name: share * dropping.get(name, 0.0) + (1 - share) * whole[name] for name in whole}
+
+    return average
 
 
 def flops_per_image(

@@ -51,6 +51,18 @@ class Optimizer(Settings):
     clip_grad: float | None = Field(1.0, gt=0)
 
 
+class TokenDrop(Settings):
+    """Patch tokens are left out of training images, at random (`pretraining.token_drop`).
+
+    Attributes:
+        rate: share of an image's patch tokens.
+        until: share of the training, after which all tokens are seen.
+    """
+
+    rate: float = Field(gt=0, lt=1)
+    until: float = Field(1.0, gt=0, le=1)
+
+
 class Recipe(Settings):
     """Everything that decides what a pre-training run learns, and how it is run.
 
@@ -66,6 +78,7 @@ class Recipe(Settings):
     optimizer: Optimizer
     architecture: str = "vit_base_conv16"
     drop_path_rate: float = Field(0.0, ge=0, lt=1)
+    token_drop: TokenDrop | None = None
     image_size: int = Field(224, ge=1, le=_LARGEST_IMAGE)
     samples: int = Field(ge=1, le=_Many)
     batch_size: int = Field(ge=1, le=1 << 24)
@@ -127,6 +140,16 @@ class Recipe(Settings):
         return max(1, self.samples // self.batch_size)
 
     @property
+    def dropping_steps(self) -> int:
+        """For how many steps, the first ones, tokens are left out."""
+        return round(self.token_drop.until * self.iterations) if self.token_drop else 0
+
+    @property
+    def dropping(self) -> float:
+        """The share of the training that these steps are."""
+        return self.dropping_steps / self.iterations
+
+    @property
     def kept_steps(self) -> dict[int, int]:
         """Step -> the entry of `keep` whose checkpoint is of that step."""
         return {samples // self.batch_size: samples for samples in self.keep}
@@ -179,6 +202,8 @@ def fingerprint(recipe: Recipe, pairs: Path, labels: Path | None = None) -> str:
         if (place := Path(labels or pairs) / name).is_file():
             data[Path(name).stem] = file_digest(place)
     content = recipe.model_dump(mode="json", exclude=RUN_FIELDS)
+    if recipe.token_drop is None:
+        del content["token_drop"]  # recipes of before it was there are the same
     return digest({"protocol": PROTOCOL, "recipe": content, "data": data})
 
 

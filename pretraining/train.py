@@ -29,7 +29,7 @@ from common.training.hooks import ProgressHook, RandomStateHook, WaitHook
 from common.training.runner import ResumableRunner
 from pretraining import folder, optimizer
 from pretraining import recipe as recipes
-from pretraining.cost import flops_per_image
+from pretraining.cost import flops_of_run
 from pretraining.data.augment import eval_transform, train_transform
 from pretraining.data.batches import BatchMaker, ValidationBatches
 from pretraining.data.readings import Reading
@@ -41,6 +41,7 @@ from pretraining.model import ImageTextModel
 from pretraining.objectives import load_objective
 from pretraining.objectives.base import Objective
 from pretraining.recipe import Recipe
+from pretraining.token_drop import TokenDroppingHook, drop_tokens
 
 
 def pretrain(
@@ -111,14 +112,14 @@ def _train(
     reading = objective.reads(pairs, options, *([data["labels"]] if "labels" in data else []))
     model = build_model(recipe, objective, options | reading.found)
     share = max(1, min(recipe.batch_size, 32) // world_size())  # contrasting, all see the whole batch
-    flops = flops_per_image(model, reading, recipe.image_size, share)
+    flops = flops_of_run(recipe, model, reading, share)
 
     cost = PairsCostHook()
 
     def save(place: Path, runner: ResumableRunner, samples: int, **further: Any) -> None:
         description = {
             # at once: what follows is not part of it
-            "cost": _cost(recipe, samples, cost, reading, flops, runner),
+            "cost": _cost(recipe, samples, cost, reading, flops(samples), runner),
             **origin,
             "environment": software(_device(runner)),
             **further,
@@ -129,6 +130,8 @@ def _train(
     history = HistoryHook(training / "history.csv", recipe.batch_size, cost)
     progress = ProgressHook(_told(ProgressFile(out / folder.PROGRESS), report), cost, recipe.batch_size)
     hooks = [cost, WaitHook(cost), progress, history, keep]
+    if recipe.token_drop:
+        hooks.append(TokenDroppingHook(model.vit.trunk.patch_drop, recipe.dropping_steps))
     runner = _build_runner(recipe, model, reading, pairs, training, hooks)
     forget_peak_memory(_device(runner))
     runner.train()
@@ -172,6 +175,8 @@ def build_model(recipe: Recipe, objective: type[Objective], options: dict[str, A
     """
     vit = build_vit(_layout(recipe), recipe.drop_path_rate)
     tune(vit, "cuda" if torch.cuda.is_available() else "cpu")
+    if recipe.token_drop:
+        drop_tokens(vit, recipe.token_drop.rate, recipe.seed)
     if recipe.compile:
         compile_blocks(vit)
     try:

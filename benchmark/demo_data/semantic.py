@@ -1,7 +1,4 @@
-"""Segmentation data in the ADEChallengeData2016 layout: grounds are stuff, objects things.
-
-All objects are OpenMoji's art.
-"""
+"""Segmentation data in the ADEChallengeData2016 layout: grounds are stuff, objects things."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmark.demo_data.art import OPENMOJI
+from benchmark.demo_data.art import STYLES
 from benchmark.demo_data.concepts import BACKGROUNDS, Concept, select
 from benchmark.demo_data.scenes import Layout, Scene, compose
 from benchmark.demo_data.spec import DemoSpec
@@ -42,6 +39,7 @@ class MapJob:
     grounds: tuple[str, ...]
     objects: tuple[Concept, ...]
     classes: tuple[str, ...]
+    art: str
 
     @property
     def stem(self) -> str:
@@ -82,7 +80,15 @@ def plan(spec: DemoSpec, split: str) -> list[MapJob]:
             other = bool(others) and rng.random() < P_OTHER
             objects.append(others[int(rng.integers(len(others)))] if other else next(cards))
         jobs.append(
-            MapJob(spec.seed_of(split), split, index, tuple(ground), tuple(objects), class_names(spec))
+            MapJob(
+                spec.seed_of(split),
+                split,
+                index,
+                tuple(ground),
+                tuple(objects),
+                class_names(spec),
+                spec.art,
+            )
         )
     return jobs
 
@@ -96,7 +102,7 @@ def scene_of(job: MapJob) -> Scene:
         height=int(rng.integers(SIDES[0], SIDES[1] + 1)),
         grounds=job.grounds,
         concepts=job.objects,
-        style=OPENMOJI,
+        style=STYLES[job.art],
         layout=LAYOUT,
     )
 

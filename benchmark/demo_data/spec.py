@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -12,9 +12,15 @@ from common.settings import Settings, checked
 #: Raised whenever the same spec would give other bytes (art, layout, text, file names).
 DRAWING_VERSION = 2
 
+Art: TypeAlias = Literal["openmoji", "twemoji"]
+Wording: TypeAlias = Literal["web", "clean", "noisy", "rare"]
+
+#: Fields that came later: where they have their defaults, what was drawn before is the same.
+LATER_FIELDS = ("captions", "art")
+
 #: Which fields each part depends on: a part is redrawn only when one of its own fields changed.
 PART_FIELDS: dict[str, tuple[str, ...]] = {
-    "pairs": ("seed", "concepts", "image_size", "pairs", "val_pairs", "pairs_per_shard"),
+    "pairs": ("seed", "concepts", "image_size", "pairs", "val_pairs", "pairs_per_shard", "captions"),
     "classification": (
         "seed",
         "test_seed",
@@ -24,6 +30,7 @@ PART_FIELDS: dict[str, tuple[str, ...]] = {
         "class_train",
         "class_val",
         "class_test",
+        "art",
     ),
     "shifted": (
         "seed",
@@ -33,6 +40,7 @@ PART_FIELDS: dict[str, tuple[str, ...]] = {
         "classes",
         "class_test",
         "class_shifted",
+        "art",
     ),
     "coco": (
         "seed",
@@ -42,8 +50,18 @@ PART_FIELDS: dict[str, tuple[str, ...]] = {
         "instances_train",
         "instances_val",
         "instances_test",
+        "art",
     ),
-    "ade20k": ("seed", "test_seed", "concepts", "things", "semantic_train", "semantic_val", "semantic_test"),
+    "ade20k": (
+        "seed",
+        "test_seed",
+        "concepts",
+        "things",
+        "semantic_train",
+        "semantic_val",
+        "semantic_test",
+        "art",
+    ),
 }
 
 
@@ -70,6 +88,10 @@ class DemoSpec(Settings):
         things: concepts that are classes of the segmentation task, beside every background;
             other concepts are drawn there too, as index 0 ("other").
         semantic_train, semantic_val, semantic_test: images of the segmentation task.
+        captions: how those of the pairs are worded: ``web`` as untidy as the web's, ``clean`` with all that
+            is there and nothing else, ``noisy`` with less, and more of it wrong, ``rare`` with half of the
+            things called by the name of a kind of them.
+        art: whose pictures the transfer tasks show; pre-training's own (``twemoji``) to choose recipes by.
     """
 
     seed: int = _number(0, 2**32 - 1, 0)
@@ -85,13 +107,15 @@ class DemoSpec(Settings):
     class_test: int = _number(1, 10_000, 30)
     class_shifted: int = _number(1, 10_000, 4)
     categories: int = _number(1, 90, 24)
-    instances_train: int = _number(1, 100_000, 240)
+    instances_train: int = _number(1, 100_000, 600)
     instances_val: int = _number(1, 100_000, 60)
     instances_test: int = _number(1, 100_000, 400)
     things: int = _number(1, 138, 24)
     semantic_train: int = _number(1, 100_000, 200)
     semantic_val: int = _number(1, 100_000, 50)
     semantic_test: int = _number(1, 100_000, 200)
+    captions: Wording = "web"
+    art: Art = "openmoji"
 
     @model_validator(mode="before")
     @classmethod
@@ -147,10 +171,12 @@ class DemoSpec(Settings):
         """The seed that a split of a transfer task is drawn from."""
         return self.test_seed if split == "test" else self.seed
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> dict[str, int | str]:
         """All fields, in order, for ``prepared.json``."""
         return self.model_dump()
 
-    def part(self, name: str) -> dict[str, int]:
+    def part(self, name: str) -> dict[str, int | str]:
         """The fields that part ``name`` (see ``PART_FIELDS``) depends on."""
-        return {field: getattr(self, field) for field in PART_FIELDS[name]}
+        found = {field: getattr(self, field) for field in PART_FIELDS[name]}
+        usual = {field: type(self).model_fields[field].default for field in LATER_FIELDS}
+        return {field: value for field, value in found.items() if value != usual.get(field)}

@@ -4,22 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
 
-from benchmark.demo_data.concepts import Concept
+from benchmark.demo_data.concepts import Concept, all_concepts
+from benchmark.demo_data.spec import Wording
+from pretraining.labels.synsets import Lexicon
 
 Generator = np.random.Generator
 T = TypeVar("T")
 
-#: Chances, per caption unless said otherwise.
-P_NO_NOUN = 0.04  # says nothing of what is on the picture
-P_NAMED = 0.86  # per concept: a concept that is there is mentioned
-P_WRONG = 0.03  # mentions a concept that is not there
-P_GROUND = 0.40  # names the ground
-P_FILE_NAME = 0.03  # is a file name
-P_HASHTAGS = 0.06  # is a row of hashtags
+
+@dataclass(frozen=True)
+class Chances:
+    """How untidy captions are: chances, per caption unless said otherwise.
+
+    Attributes:
+        no_noun: it says nothing of what is on the picture.
+        named: per concept: one that is there is mentioned.
+        wrong: it mentions a concept that is not there.
+        ground: it names the ground.
+        file_name, hashtags: it is a file name, or a row of hashtags.
+        rare: per concept: it is called by the name of a kind of it.
+    """
+
+    no_noun: float = 0.04
+    named: float = 0.86
+    wrong: float = 0.03
+    ground: float = 0.40
+    file_name: float = 0.03
+    hashtags: float = 0.06
+    rare: float = 0.0
+
+
+CHANCES: dict[Wording, Chances] = {
+    "web": Chances(),
+    "clean": Chances(no_noun=0.0, named=1.0, wrong=0.0, ground=1.0, file_name=0.0, hashtags=0.0),
+    "noisy": Chances(no_noun=0.20, named=0.60, wrong=0.25, ground=0.20, file_name=0.10, hashtags=0.10),
+    "rare": Chances(rare=0.5),
+}
 
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 _ADJECTIVES = (
@@ -80,7 +106,13 @@ _WHERE = {
 _GROUND_ONLY = ("{ground} background with {rest}", "{ground} texture, {rest}", "{ground} and {rest}")
 
 
-def caption(rng: Generator, seen: Sequence[Concept], ground: str, others: Sequence[Concept]) -> str:
+def caption(
+    rng: Generator,
+    seen: Sequence[Concept],
+    ground: str,
+    others: Sequence[Concept],
+    wording: Wording = "web",
+) -> str:
     """Write a caption for a picture.
 
     Args:
@@ -88,28 +120,36 @@ def caption(rng: Generator, seen: Sequence[Concept], ground: str, others: Sequen
         seen: the concepts on the picture, one entry per object.
         ground: name of the ground.
         others: concepts to take a wrong word from.
+        wording: how untidy it is.
 
     Returns:
         One line, about five to twelve words; upper case, punctuation, hashtags and file names occur.
     """
-    if rng.random() < P_NO_NOUN:
+    chances = CHANCES[wording]
+    if rng.random() < chances.no_noun:
         return _pick(rng, _NO_NOUN).format(number=int(rng.integers(1000, 9999)))
     counts = Counter(seen)
-    named = [concept for concept in counts if rng.random() < P_NAMED]
+    named = [concept for concept in counts if rng.random() < chances.named]
     if not named:
         named = [_pick(rng, list(counts))]
     order = [named[index] for index in rng.permutation(len(named))]
+    if chances.rare:
+        called = {
+            concept: _rarer(rng, concept) if rng.random() < chances.rare else concept for concept in order
+        }
+        order = list(called.values())
+        counts = Counter({called.get(concept, concept): count for concept, count in counts.items()})
     kind = rng.random()
-    if kind < P_FILE_NAME:
+    if kind < chances.file_name:
         return _file_name(rng, order, counts)
-    if kind < P_FILE_NAME + P_HASHTAGS:
-        return _hashtags(rng, order, counts, ground)
+    if kind < chances.file_name + chances.hashtags:
+        return _hashtags(rng, order, counts, ground if rng.random() < chances.ground else None)
     phrases = [_phrase(rng, concept, counts[concept]) for concept in order]
-    if rng.random() < P_WRONG:
+    if rng.random() < chances.wrong:
         wrong = _pick(rng, [concept for concept in others if concept not in counts] or list(counts))
         phrases.append(_phrase(rng, wrong, 1))
     what = _enumerate(rng, phrases)
-    if rng.random() < P_GROUND:
+    if rng.random() < chances.ground:
         if rng.random() < 0.2:
             return _styled(rng, _pick(rng, _GROUND_ONLY).format(ground=ground, rest=what))
         where = " " + _pick(rng, _WHERE.get(ground, (f"on {ground}", f"on the {ground}")))
@@ -121,6 +161,29 @@ def caption(rng: Generator, seen: Sequence[Concept], ground: str, others: Sequen
 
 def _pick(rng: Generator, items: Sequence[T]) -> T:
     return items[int(rng.integers(len(items)))]
+
+
+def _rarer(rng: Generator, concept: Concept) -> Concept:
+    """A kind of the concept, by a name of one word; the concept itself where WordNet has none."""
+    names = _kinds().get(concept.noun, ())
+    if not names:
+        return concept
+    name = _pick(rng, names)
+    return replace(concept, noun=name, plural=name if concept.plural == concept.noun else f"{name}s")
+
+
+@cache
+def _kinds() -> dict[str, tuple[str, ...]]:
+    """Noun of a concept -> names of one word of the direct hyponyms of its synset, in alphabetical order."""
+    lexicon = Lexicon.load()
+    nouns = {lexicon.first_synset(concept.noun): concept.noun for concept in all_concepts()}
+    found: dict[str, list[str]] = {noun: [] for noun in nouns.values()}
+    for lemma in lexicon.lemmas():
+        if lemma.isascii() and lemma.isalpha() and (synset := lexicon.first_synset(lemma)) is not None:
+            for parent in lexicon.hypernyms(synset):
+                if parent in nouns:
+                    found[nouns[parent]].append(lemma)
+    return {noun: tuple(sorted(names)) for noun, names in found.items()}
 
 
 def _phrase(rng: Generator, concept: Concept, count: int) -> str:
@@ -156,9 +219,9 @@ def _file_name(rng: Generator, named: Sequence[Concept], counts: Counter) -> str
     return f"{stem}{joint}{int(rng.integers(10, 999))}.{_pick(rng, ('jpg', 'png', 'JPG'))}"
 
 
-def _hashtags(rng: Generator, named: Sequence[Concept], counts: Counter, ground: str) -> str:
+def _hashtags(rng: Generator, named: Sequence[Concept], counts: Counter, ground: str | None) -> str:
     tags = [_word(concept, counts[concept]) for concept in named]
-    if rng.random() < P_GROUND:
+    if ground is not None:
         tags.append(ground)
     tags.append(str(_pick(rng, ("nature", "art", "love", "instagood", "design"))))
     return " ".join(f"#{tag}" for tag in tags)

@@ -276,6 +276,8 @@ def of_suite(suite: Suite, records: Iterable[Record] | None = None) -> Results:
     rows = [_row_of_cell(cell, *read) for cell, read in zip(cells, found, strict=True)]
     results = _results(suite.name, suite.folder, rows)
     results.chosen_baseline, results.margins = suite.baseline, suite.margins
+    if suite.tuning:
+        results.notes.append("Recipes are chosen by these figures: validation images judge, not test images.")
     return results
 
 

@@ -61,6 +61,7 @@ def recipe_of(
         optimizer=Optimizer(lr=1e-5),
         architecture=geometry.architecture,
         image_size=geometry.image_size,
+        token_drop={"rate": geometry.token_drop} if geometry.token_drop else None,
         samples=geometry.samples,
         batch_size=batch_size,
         precision=precision,

@@ -111,7 +111,7 @@ def per_sample(recipe: Recipe, classes: int | None, device: Device) -> tuple[flo
     """
     name, batch = recipe.objective["type"], min(ALONE, recipe.batch_size)
     options = {key: value for key, value in recipe.objective.items() if key != "type"}
-    geometry = Geometry(
+    whole = Geometry(
         architecture=recipe.architecture,
         image_size=recipe.image_size,
         classes=classes or 1,
@@ -119,8 +119,12 @@ def per_sample(recipe: Recipe, classes: int | None, device: Device) -> tuple[flo
         batch_size=batch,
         samples=recipe.samples,
     )
-    found = predict(name, geometry, device, batch)
-    return found.flops / batch, found.device_seconds
+    phases = [(1 - recipe.dropping, whole)]
+    if recipe.token_drop:
+        phases.append((recipe.dropping, whole.model_copy(update={"token_drop": recipe.token_drop.rate})))
+    found = [(share, predict(name, geometry, device, batch)) for share, geometry in phases if share]
+    flops = sum(share * phase.flops for share, phase in found) / batch
+    return flops, sum(share * phase.device_seconds for share, phase in found)
 
 
 def _trained(name: str, geometry: Geometry, device: Device, devices: int) -> Prediction:

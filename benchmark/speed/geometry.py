@@ -57,6 +57,7 @@ class Geometry(_Strict):
         objectives: name -> the recipe's options for it.
         batch_size: images per device and step where none is asked for.
         samples: image–text pairs of a whole pre-training, for device-hours.
+        token_drop: share of an image's patch tokens that training leaves out.
         published: name of an objective -> how it was trained in the paper.
     """
 
@@ -66,6 +67,7 @@ class Geometry(_Strict):
     objectives: dict[str, dict[str, Any]]
     batch_size: PositiveInt
     samples: PositiveInt
+    token_drop: float = Field(0.0, ge=0, lt=1)
     published: dict[str, Published] = Field(default_factory=dict)
 
     @property

@@ -148,6 +148,8 @@ def _checked(task: TaskConfig) -> TaskConfig:
     """The same task; a `UserError` where its config cannot be trained by."""
     if tasks.task_type(task.type).config_keys == tasks.RUNNER_KEYS:
         runner_settings.check(task.cfg.to_dict(), str(task.path))
+    if task.type in tasks.DENSE and task.cfg.task.get("test") == "val":
+        runner_settings.judge_by_validation(task.cfg, str(task.path))
     return task
 
 

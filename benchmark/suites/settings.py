@@ -75,3 +75,4 @@ class SuiteSettings(Settings):
     baseline: Text | None = None
     margins: dict[Text, Annotated[float, Field(strict=True, gt=0, lt=float("inf"))]] = Field({})
     partial: StrictBool = False
+    tuning: StrictBool = False

@@ -69,6 +69,7 @@ class Suite:
         baseline: name of the backbone that the others are compared with; None: the one trained as CLIP.
         margins: metric -> difference, in points, below which two backbones count as equally good by it.
         partial: what lacks its data or weights is left out of a run, which makes what can be made.
+        tuning: recipes are chosen by it: it may look at no test image.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Suite:
     baseline: str | None = None
     margins: dict[str, float] = field(default_factory=dict)
     partial: bool = False
+    tuning: bool = False
 
     @property
     def folder(self) -> Path:
@@ -180,6 +182,8 @@ def load_suite(
             metric is not named). To be fixed before the first result is seen.
         partial: True for a suite that few will have all data and weights of: a run leaves out what lacks
             them, and ``plan`` says what that is.
+        tuning: True for a suite that recipes are chosen by. Every task of it must be judged by other images
+            than the test images: ``set={"+task.test": "val"}``.
 
     Args:
         results: the results folder.
@@ -221,6 +225,7 @@ def load_suite(
         baseline=config.baseline,
         margins=config.margins,
         partial=config.partial,
+        tuning=config.tuning,
     )
     read = {name for task in suite.tasks for name in (task.data_name, *task.further)}
     read |= {entry.data for entry in pretraining}
@@ -253,6 +258,8 @@ def list_suites() -> list[str]:
 
 
 _REPEATS = "repeats.json"
+_TEST_IMAGES = ("test", "auto", None)
+"""What `task.test` says where a task is judged by test images."""
 
 
 def _find_suite(name: str) -> Path:
@@ -347,6 +354,11 @@ def _check(suite: Suite) -> None:
     if repeated := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{suite.path}: two tasks are called {repeated.pop()}: give one a name=...")
     for task in suite.tasks:
+        if suite.tuning and (task.further or task.cfg.task.get("test", "test") in _TEST_IMAGES):
+            raise UserError(
+                f"{suite.path}: {task.name} would look at test images, and recipes are chosen by this suite "
+                "(tuning=True): judge it by others, set={'+task.test': 'val'}, and by no further test sets"
+            )
         suite.data_of(task)
         for name in task.further:
             if name not in suite.data:

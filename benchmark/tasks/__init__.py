@@ -154,6 +154,9 @@ TASKS = {
     ),
 }
 
+DENSE = ("detection", "segmentation")
+"""Kinds of task whose configs name their images by loaders; `task.test` says which loader's judge."""
+
 
 def task_type(name: str) -> TaskType:
     """Look up a kind of task.

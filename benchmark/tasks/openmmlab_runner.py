@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from mmengine.config import Config
@@ -41,6 +41,16 @@ class RunnerSettings(Settings):
 
     keep_weights: bool = True
     validation: bool = Field(True, alias="validate")  # "validate" is a method of pydantic's
+
+
+class JudgedSettings(Settings):
+    """What a dense task may say of the images that judge it; the config is read accordingly.
+
+    Attributes:
+        test: ``val`` for the validation images of the config, so that a choice sees no test image.
+    """
+
+    test: Literal["test", "val"] = "test"
 
 
 def runner_config(context: TaskContext, settings: RunnerSettings) -> Config:

@@ -5,11 +5,13 @@ The Runner understands many more; a wrong value of these would show after minute
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.errors import UserError
 from common.settings import checked
 
 _MOST = 10**9
@@ -74,6 +76,26 @@ def check(config: Mapping[str, Any], where: str) -> None:
         UserError: one of them is impossible.
     """
     checked(RunnerConfig, {key: config[key] for key in RunnerConfig.model_fields if key in config}, where)
+
+
+def judge_by_validation(config: Any, where: str) -> None:
+    """Let validation images take the place of test images in a config of a dense task, which is changed.
+
+    Args:
+        config: its entries name the images by loaders, not by a split.
+        where: the file, for the message.
+
+    Raises:
+        UserError: it names no validation images, or they are the test images.
+    """
+    for key in ("dataloader", "evaluator"):
+        validation, test = config.get(f"val_{key}"), config.get(f"test_{key}")
+        if not validation or (key == "dataloader" and validation["dataset"] == test["dataset"]):
+            raise UserError(
+                f"{where}: task.test='val', but its validation images are "
+                + ("its test images" if validation else f"not named: it has no val_{key}")
+            )
+        config[f"test_{key}"] = copy.deepcopy(validation)
 
 
 def schedule_warning(config: Mapping[str, Any]) -> str | None:

@@ -21,7 +21,7 @@ task = dict(type="detection", data="demo_coco", keep_weights=False)
 
 channels = 128
 model = dict(
-    backbone=dict(weights="random:vit_mini_conv16", cpu_attention=True, frozen_stages="all"),
+    backbone=dict(weights="random:vit_mini_conv16", cpu_attention=True, frozen_stages=-1),
     neck=dict(in_channels=192, out_channels=channels, num_outs=3, start_level=1, top_down=False),
     rpn_head=dict(
         in_channels=channels,
@@ -137,7 +137,8 @@ optim_wrapper = dict(
     precision="auto",
     optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=5.0),
-    constructor="LayerDecayOptimConstructor",  # norms and biases are not decayed
+    constructor="LayerDecayOptimConstructor",
+    paramwise_cfg=dict(layer_decay=0.75),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=30),

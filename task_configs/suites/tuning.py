@@ -11,16 +11,19 @@ Command:
 Published: none, the data are drawn by this project.
 """
 
+tuning = True
+
+_judged_by_val = {"+task.test": "val"}
 _drawings = (1, 2, 3)
 _drawn = dict(type="benchmark.demo_data:draw")
 _nothing_else = dict(pairs=1, val_pairs=1, class_train=1, class_val=1, class_test=1)
 _no_maps = dict(semantic_train=1, semantic_val=1, semantic_test=1)
 
-prepare = dict(tuning=dict(**_drawn, seed=1, **_nothing_else))
+prepare = dict(tuning=dict(**_drawn, seed=1, semantic_val=200, semantic_test=1, **_nothing_else))
 data = dict(demo_ade20k="{results}/data/tuning/ade20k")
 for _seed in _drawings:
     prepare[f"tuning{_seed}"] = dict(
-        **_drawn, seed=_seed, instances_val=10, instances_test=200, **_nothing_else, **_no_maps
+        **_drawn, seed=_seed, instances_val=200, instances_test=1, **_nothing_else, **_no_maps
     )
     data[f"coco{_seed}"] = "{results}/data/tuning" + f"{_seed}/coco"
 
@@ -30,13 +33,18 @@ backbones = dict(
     catlip="run:{results}/demo/pretrain/catlip",
 )
 tasks = [
-    dict(config="detection/demo_mask_rcnn.py", set={"task.data": f"coco{_seed}"}, name=f"mask_rcnn_{_seed}")
+    dict(
+        config="detection/demo_mask_rcnn.py",
+        set={**_judged_by_val, "task.data": f"coco{_seed}"},
+        name=f"mask_rcnn_{_seed}",
+    )
     for _seed in _drawings
 ]
 tasks += [
     dict(
         config="detection/demo_mask_rcnn.py",
         set={
+            **_judged_by_val,
             "task.data": "coco1",
             "model.backbone.frozen_stages": -1,
             "+optim_wrapper.paramwise_cfg": dict(layer_decay=0.5),
@@ -47,6 +55,7 @@ tasks += [
 tasks += [
     dict(
         config="segmentation/demo_deeplabv3.py",
+        set=_judged_by_val,
         name="deeplabv3",
         axes=dict(learning_rate=[1.5e-3, 3e-3, 6e-3, 1.2e-2]),
     )

@@ -12,6 +12,7 @@ Published: none, the data are drawn by this project.
 """
 
 _judged_by_val = {"task.test": "val", "task.val": None}
+tuning = True
 data = dict(
     demo_classification="{results}/data/demo/classification",
     demo_coco="{results}/data/demo/coco",

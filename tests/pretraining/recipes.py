@@ -5,6 +5,7 @@ architecture = "vit_nano_conv16"
 objective = dict(type="catlip")
 optimizer = dict(lr=1e-3, warmup_samples=16)
 image_size = 32
+token_drop = dict(rate=0.5, until=0.75)
 samples = 96
 batch_size = 8
 ema_momentum = 0.1

@@ -1,10 +1,11 @@
-"""What CLIP and CatLIP share on the embedded pairs: images, samples, ViT, schedule. Not run by itself."""
+"""What CLIP and CatLIP share on the embedded pairs: images, samples, ViT, tokens left out, schedule. Not run by itself."""
 
 architecture = "vit_mini_conv16"
 image_size = 96
 samples = 80_000
 batch_size = 128
 augmentation = dict(scale=(0.8, 1.0), flip=0.5)
+token_drop = dict(rate=0.7, until=0.9)
 ema_momentum = 0.02
 seed = 0
 val_batch_size = 64

@@ -64,6 +64,59 @@ def test_no_choice_is_made_on_the_demos_test_images(tmp_path):
     assert {folder.relative_to(tmp_path / "data").parts[0] for folder in folders} <= set(tuning.prepare)
 
 
+def test_the_search_of_recipes_trains_on_the_demos_pairs_and_nothing_else_of_it(tmp_path):
+    demo, tuning = load_suite("demo", tmp_path), load_suite("tuning_pretraining", tmp_path)
+    assert tuning.prepare.pop("demo") == demo.prepare["demo"]
+    assert tuning.data["pairs"] == demo.data["pairs"]
+    assert {tuning.data_of(task).parent.name for task in tuning.tasks} == {"tuning_pretraining"}
+    trials = {}
+    for entry in tuning.pretraining:
+        settings = {key: value for key, value in entry.overrides.items() if not key.startswith("objective.")}
+        trials.setdefault(entry.name.split("-")[0], []).append(settings)
+    clip, catlip = trials["clip"], trials["catlip"]
+    assert len(clip) == len(catlip) >= 12
+    assert clip[1:] == catlip[1:], "every objective has the same points"
+    assert clip[0] | {"optimizer.lr": None} == catlip[0] | {"optimizer.lr": None}
+
+
+TUNING = """
+tuning = True
+backbones = dict(a="random:vit_nano_conv16")
+data = dict(demo_classification="{results}", demo_shifted="{results}", demo_coco="{results}")
+tasks = [dict(config="%s", set=%s, further=%s)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "further"),
+    [
+        ("classification/demo_linear_probe.py", {}, []),
+        ("classification/demo_linear_probe.py", {"task.test": "auto"}, []),
+        ("classification/demo_linear_probe.py", {"task.test": "val", "task.val": None}, ["demo_shifted"]),
+        ("detection/demo_mask_rcnn.py", {}, []),
+        ("detection/demo_mask_rcnn.py", {"+task.test": "test"}, []),
+    ],
+)
+def test_a_suite_that_recipes_are_chosen_by_sees_no_test_image(tmp_path, config, settings, further):
+    file = tmp_path / "own.py"
+    file.write_text(TUNING % (config, settings, further))
+    with pytest.raises(UserError, match="would look at test images.*task.test"):
+        load_suite(str(file), tmp_path)
+    file.write_text(file.read_text().replace("tuning = True", ""))
+    assert not load_suite(str(file), tmp_path).tuning
+
+
+def test_validation_images_take_the_place_of_test_images(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(TUNING % ("detection/demo_mask_rcnn.py", {"+task.test": "val"}, []))
+    (task,) = load_suite(str(file), tmp_path).tasks
+    assert task.cfg.test_dataloader.dataset.ann_file == "annotations/instances_val.json"
+    assert task.cfg.test_evaluator.ann_file.endswith("annotations/instances_val.json")
+    file.write_text(file.read_text().replace("demo_mask_rcnn", "coco_mask_rcnn_vit_base"))
+    with pytest.raises(UserError, match="its validation images are its test images"):
+        load_suite(str(file), tmp_path)
+
+
 @pytest.mark.parametrize("name", list_suites())
 def test_the_suites_that_come_with_the_project_are_sound(name, tmp_path):
     suite = load_suite(name, tmp_path)
