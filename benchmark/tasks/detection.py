@@ -25,9 +25,7 @@ CLASS_LAYER = "roi_head.bbox_head.fc_cls"
 """Of Mask R-CNN; its last row is the background's."""
 
 
-class DetectionSettings(
-    openmmlab_runner.RunnerSettings, openmmlab_runner.JudgedSettings, InitSettings
-):
+class DetectionSettings(openmmlab_runner.RunnerSettings, openmmlab_runner.JudgedSettings, InitSettings):
     """What a task config may say under ``task``: how it is trained, and how the box classifier starts."""
 
 

@@ -32,9 +32,7 @@ CLASS_LAYER = "decode_head.conv_seg"
 """The last convolution of any head of MMSegmentation."""
 
 
-class SegmentationSettings(
-    openmmlab_runner.RunnerSettings, openmmlab_runner.JudgedSettings, InitSettings
-):
+class SegmentationSettings(openmmlab_runner.RunnerSettings, openmmlab_runner.JudgedSettings, InitSettings):
     """What a task config may say under ``task``, beside how it is trained and how its class layer starts.
 
     Attributes:

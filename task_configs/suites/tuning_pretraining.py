@@ -1,11 +1,11 @@
 """How the recipes of the demo's pre-trainings were chosen: the same twelve trials for each objective.
 
-Protocol: the demo's pairs and its shared base, a third of its samples. The first trial is the recipe that was in
-use before; the others are a Latin hypercube over learning rate, weight decay, second beta, warm-up, smallest
-crop, batch size and the objective's own initial scalar, the same points for every objective. One criterion,
-which belongs to none: top-1 of a linear probe plus box AP of a small Mask R-CNN, in points, on other
-renderings of pre-training's own art (Twemoji, seed 1), judged by their validation images. No picture of the
-demo's transfer tasks is looked at. tests/calibration/trials.py gathers what was found into a csv.
+Protocol: the demo's pairs and its shared base, a third of its samples. The first trial is the recipe that was
+in use before; the others are a Latin hypercube over learning rate, weight decay, second beta, warm-up,
+smallest crop, batch size and the objective's own initial scalar, the same points for every objective. One
+criterion, which belongs to none: top-1 of a linear probe plus box AP of a small Mask R-CNN, in points, on
+other renderings of pre-training's own art (Twemoji, seed 1), judged by their validation images. No picture of
+the demo's transfer tasks is looked at. tests/calibration/trials.py gathers what was found into a csv.
 
 Command:
     python run_suite.py --suite tuning_pretraining

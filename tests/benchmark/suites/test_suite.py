@@ -100,7 +100,7 @@ tasks = [dict(config="%s", set=%s, further=%s)]
 def test_a_suite_that_recipes_are_chosen_by_sees_no_test_image(tmp_path, config, settings, further):
     file = tmp_path / "own.py"
     file.write_text(TUNING % (config, settings, further))
-    with pytest.raises(UserError, match="would look at test images.*task.test"):
+    with pytest.raises(UserError, match=r"would look at test images.*task\.test"):
         load_suite(str(file), tmp_path)
     file.write_text(file.read_text().replace("tuning = True", ""))
     assert not load_suite(str(file), tmp_path).tuning
