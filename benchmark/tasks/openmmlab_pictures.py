@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import Any
 
 import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import TRANSFORMS
-from mmseg.datasets.transforms import LoadAnnotations
 
 from benchmark.data.ade20k import label_fault
 from benchmark.data.images import is_plain, read_image
 from common.errors import UserError, first_line
+
+with contextlib.redirect_stdout(io.StringIO()):  # both print that a product they could go with is missing
+    from mmseg.datasets.transforms import LoadAnnotations
 
 
 def name_broken_files(dataset: Any, classes: int | None = None) -> None:

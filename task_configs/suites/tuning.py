@@ -23,7 +23,7 @@ prepare = dict(tuning=dict(**_drawn, seed=1, semantic_val=200, semantic_test=1, 
 data = dict(demo_ade20k="{results}/data/tuning/ade20k")
 for _seed in _drawings:
     prepare[f"tuning{_seed}"] = dict(
-        **_drawn, seed=_seed, instances_val=200, instances_test=1, **_nothing_else, **_no_maps
+        **_drawn, seed=_seed, instances_val=150, instances_test=1, **_nothing_else, **_no_maps
     )
     data[f"coco{_seed}"] = "{results}/data/tuning" + f"{_seed}/coco"
 
@@ -46,10 +46,9 @@ tasks += [
         set={
             **_judged_by_val,
             "task.data": "coco1",
-            "model.backbone.frozen_stages": -1,
-            "+optim_wrapper.paramwise_cfg": dict(layer_decay=0.5),
+            "+model.backbone.frozen_stages": "all",
         },
-        name="mask_rcnn_1_fine_tuned",
+        name="mask_rcnn_1_frozen",
     )
 ]
 tasks += [
