@@ -5,7 +5,6 @@ architecture = "vit_nano_conv16"
 objective = dict(type="catlip")
 optimizer = dict(lr=1e-3, warmup_samples=16)
 image_size = 32
-token_drop = dict(rate=0.5, until=0.75)
 samples = 96
 batch_size = 8
 ema_momentum = 0.1
@@ -17,6 +16,8 @@ val_interval = 5
 checkpoint_interval = 4
 precision = "float32"
 """
+DROPPING = "token_drop = dict(rate=0.5, until=0.75)"
+"""To be added to a recipe."""
 CLIP = CATLIP.replace(
     'dict(type="catlip")',
     'dict(type="clip", embed_dim=8, text_width=8, text_layers=1, text_heads=1, context_length=8)',

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from recipes import CATLIP, CLIP
+from recipes import CATLIP, CLIP, DROPPING
 from safetensors.torch import load_file
 from waiting import wait_for
 
@@ -42,7 +42,7 @@ def configs(tmp_path):
     for name, text in (("catlip", CATLIP), ("clip", CLIP)):
         paths[name] = tmp_path / f"{name}.py"
         text = text.replace("drop_path_rate = 0.2", "").replace("num_workers = 1", "num_workers = 0")
-        paths[name].write_text(text)
+        paths[name].write_text(text + DROPPING)
     return paths
 
 

@@ -241,7 +241,7 @@ def test_peak_memory_is_that_of_training_alone(pairs, config, tmp_path, monkeypa
     import pretraining.train as train
 
     order = []
-    for name in ("forget_peak_memory", "peak_memory_bytes", "flops_per_image"):
+    for name in ("forget_peak_memory", "peak_memory_bytes", "flops_of_run"):
         original = getattr(train, name)
 
         def noted(*args, name=name, original=original, **kwargs):
@@ -251,7 +251,7 @@ def test_peak_memory_is_that_of_training_alone(pairs, config, tmp_path, monkeypa
         monkeypatch.setattr(train, name, noted)
     monkeypatch.setattr(ResumableRunner, "train", _then(order, ResumableRunner.train))
     pretrain(config, tmp_path / "out", {"pairs": pairs}, {"samples": 16})
-    assert order == ["flops_per_image", "forget_peak_memory", "train", "peak_memory_bytes"]
+    assert order == ["flops_of_run", "forget_peak_memory", "train", "peak_memory_bytes"]
 
 
 def _then(order, original):
