@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.demo_data import DemoSpec, art, draw_missing
+from benchmark.demo_data.spec import PART_FIELDS
 from common.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -45,6 +46,19 @@ def test_another_seed_draws_other_data(tiny, tmp_path):
     same = contents(tiny)
     for name in ("pairs/train/00000.tar", "ade20k/images/test/ADE_test_00000001.jpg"):
         assert other[name] != same[name]
+
+
+def test_captions_and_art_change_their_own_parts_and_the_usual_ones_are_no_other_settings(tiny, tmp_path):
+    same = contents(tiny)
+    for changes, parts in (
+        ({"captions": "clean"}, {"pairs"}),
+        ({"art": "twemoji"}, {"classification", "shifted", "coco", "ade20k"}),
+    ):
+        spec = DemoSpec(**{**TINY.to_dict(), **changes})
+        other = contents(draw_missing(tmp_path / next(iter(changes)), spec, workers=1))
+        changed = {name.split("/")[0] for name in same if other[name] != same[name]} - {"prepared.json"}
+        assert changed == parts
+    assert not {"captions", "art"} & {field for name in PART_FIELDS for field in TINY.part(name)}
 
 
 def test_another_test_seed_draws_other_test_images_and_nothing_else(tiny, tmp_path):

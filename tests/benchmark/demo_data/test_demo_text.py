@@ -1,6 +1,7 @@
 """Captions: mostly right, never complete, sometimes useless, as on the web."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from benchmark.demo_data.concepts import BACKGROUNDS, all_concepts, select
 from benchmark.demo_data.pairs import plan
 from benchmark.demo_data.streams import stream
 from benchmark.demo_data.text import caption
+from pretraining.labels.synsets import Lexicon
 
 FORMS = {form: c.noun for c in all_concepts() for form in (c.noun, c.plural)}
 
@@ -85,3 +87,37 @@ def test_concepts_and_grounds_are_equally_common():
     sizes = np.bincount([len(job.objects) for job in jobs])
     assert sizes[0] == 0 and len(sizes) == 6
     assert sizes[1:4].sum() > 0.8 * len(jobs)
+
+
+def reworded(wording):
+    jobs = plan(DemoSpec(pairs=600), "train")
+    return [(j, caption(stream(0, "text", j.index), j.objects, j.ground, j.others, wording)) for j in jobs]
+
+
+def test_clean_captions_name_all_that_is_there_and_nothing_else():
+    for job, text in reworded("clean"):
+        said = {FORMS[word] for word in words(text) if word in FORMS}
+        assert said == {concept.noun for concept in job.objects}, text
+        assert job.ground in words(text), text
+
+
+def test_noisy_captions_name_less_and_more_of_it_is_wrong():
+    missed, wrong = [], []
+    for job, text in reworded("noisy"):
+        said = {FORMS[word] for word in words(text) if word in FORMS}
+        seen = {concept.noun for concept in job.objects}
+        missed.append(len(seen - said) / len(seen))
+        wrong.append(bool(said - seen))
+    assert np.mean(missed) > 0.35 and 0.1 < np.mean(wrong) < 0.3
+
+
+def test_rare_names_are_those_of_kinds_of_the_thing():
+    lexicon = Lexicon.load()
+    seen = {concept.noun for job in plan(DemoSpec(pairs=600), "train") for concept in job.objects}
+    synsets = {lexicon.first_synset(noun) for noun in seen}
+    usual = Counter(word for _, text in reworded("web") for word in words(text))
+    rare = Counter(word for _, text in reworded("rare") for word in words(text))
+    new = {word for word in rare if word not in usual and lexicon.label(word)}
+    kinds = {word for word in new if set(lexicon.hypernyms(lexicon.label(word))) & synsets}
+    assert len(kinds) > 50 and len(kinds) > 0.9 * len(new)
+    assert max(rare[word] for word in kinds) < 10
