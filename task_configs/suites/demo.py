@@ -1,7 +1,7 @@
 """The demo: CatLIP and CLIP, pre-trained on the same embedded pairs, and random weights as the floor.
 
-Protocol: each goes through a linear probe, k-NN, few-shot classification, image retrieval, Mask R-CNN and
-DeepLabv3 on the embedded data, as their configs say; the linear probe is also taken of three checkpoints of
+Protocol: each goes through a linear probe, k-NN, few-shot classification, image retrieval, Mask R-CNN,
+DeepLabv3 and a linear dense probe on the embedded data, as their configs say; the linear probe is also taken of three checkpoints of
 each pre-training's way, and with 1, 2, 4 (twice drawn each) and all 8 training images of a class, for CatLIP
 with and without Transfer Init. One seed by default; a finding needs several (--seeds).
 
@@ -44,6 +44,7 @@ tasks = [
     "classification/demo_multilabel.py",
     "detection/demo_mask_rcnn.py",
     "segmentation/demo_deeplabv3.py",
+    "segmentation/demo_linear_seg.py",
 ]
 # Data-efficiency: the linear probe by share of the training images. All of them can be drawn in one way only.
 # Random weights are left out: their BatchNorms are calibrated anew on every share, which takes the time.

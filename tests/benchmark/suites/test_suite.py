@@ -72,8 +72,11 @@ def test_the_search_of_recipes_trains_on_the_demos_pairs_and_nothing_else_of_it(
     trials = {}
     for entry in tuning.pretraining:
         settings = {key: value for key, value in entry.overrides.items() if not key.startswith("objective.")}
-        trials.setdefault(entry.name.split("-")[0], []).append(settings)
-    clip, catlip = trials["clip"], trials["catlip"]
+        objective, *_, last = entry.name.split("-")
+        trials.setdefault((objective, last == "whole"), []).append(settings)
+    whole = [len(trials[objective, True]) for objective in ("clip", "catlip")]
+    assert whole[0] == whole[1] >= 2
+    clip, catlip = trials["clip", False], trials["catlip", False]
     assert len(clip) == len(catlip) >= 12
     assert clip[1:] == catlip[1:], "every objective has the same points"
     assert clip[0] | {"optimizer.lr": None} == catlip[0] | {"optimizer.lr": None}
