@@ -38,7 +38,7 @@ for _wording in _wordings:
         pretraining[f"{_objective}-{_wording}"] = dict(
             config=f"pretraining/demo_{_objective}.py",
             data=f"pairs_{_wording}",
-            set={"samples": 36_096, "optimizer.warmup_samples": 5_760},
+            set={"samples": 40_000, "optimizer.warmup_samples": 2_800 if _objective == "clip" else 6_800},
         )
 vocabulary = dict(min_count=20)
 backbones = {name: "run:{suite}/pretrain/" + name for name in pretraining}

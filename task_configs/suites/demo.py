@@ -1,9 +1,9 @@
 """The demo: CatLIP and CLIP, pre-trained on the same embedded pairs, and random weights as the floor.
 
 Protocol: each goes through a linear probe, k-NN, few-shot classification, image retrieval, Mask R-CNN,
-DeepLabv3 and a linear dense probe on the embedded data, as their configs say; the linear probe is also taken of three checkpoints of
-each pre-training's way, and with 1, 2, 4 (twice drawn each) and all 8 training images of a class, for CatLIP
-with and without Transfer Init. One seed by default; a finding needs several (--seeds).
+DeepLabv3 and a linear dense probe on the embedded data, as their configs say; the linear probe is also taken
+of three checkpoints of each pre-training's way, and with 1, 2, 4 (twice drawn each) and all 8 training images
+of a class, for CatLIP with and without Transfer Init. One seed by default; a finding needs several (--seeds).
 
 Command:
     python run_suite.py
@@ -55,6 +55,6 @@ for _share in _shares:
         dict(**_probe, axes=_share, backbones=["clip", "catlip"]),
         dict(**_probe, axes=dict(**_share, init=["transfer"]), backbones=["catlip"]),
     ]
-# Quality against cost: 80, 160 and 320 of 625 steps; the end is the fourth point.
+# Quality against cost: about an eighth, a quarter and half of the samples; the end is the fourth point.
 curve = dict(samples=[10_240, 20_480, 40_960], tasks=["demo_linear_probe"])
 seeds = 1
