@@ -2,7 +2,7 @@
 
 Of every training image 70 % of the patch tokens are left out, until the last tenth of the training: a step
 then takes less than half the time, and both objectives learn more in the same (METHODOLOGY.md). Batch, crops
-and optimizer are each objective's own, found by the same search; averages of weights are over as many samples.
+and optimizer are each objective's own, found by the same search; weights are averaged over as many samples.
 """
 
 architecture = "vit_mini_conv16"
