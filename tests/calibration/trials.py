@@ -57,7 +57,10 @@ def trials(suite: Suite) -> pd.DataFrame:
                 "initial": initial,
                 "samples": card["cost"]["samples"],
                 "val_loss": round(card["validation"]["val_loss"], 4),
-                **{metric: round(found[metric], 2) for metric in CRITERION.values() if metric in found},
+                **{
+                    metric: round(found[metric], 2) if metric in found else None
+                    for metric in CRITERION.values()
+                },
                 "criterion": round(sum(found.values()), 2),
                 "command": shlex.join([*words, *override_words(entry.overrides)]),
             }

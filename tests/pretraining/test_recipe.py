@@ -1,5 +1,6 @@
 """What a recipe may say, and what tells one run from another."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 from recipes import CATLIP, CLIP
 
+from benchmark.suites.suite import load_suite
 from common.errors import UserError
-from pretraining.recipe import fingerprint, load_recipe
+from pretraining.recipe import RUN_FIELDS, fingerprint, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "task_configs" / "pretraining"
@@ -48,10 +50,25 @@ def test_a_plus_before_a_key_is_understood(config):
 
 def test_the_demo_compares_objectives_and_nothing_else():
     clip, catlip = (load_recipe(CONFIGS / f"demo_{name}.py") for name in ("clip", "catlip"))
-    own = {"objective", "optimizer"}
+    # what one search looked for, for both alike
+    own = {"objective", "optimizer", "batch_size", "augmentation", "ema_momentum"}
     assert clip.model_dump(exclude=own) == catlip.model_dump(exclude=own)
-    # each has its own learning rate; the rest of the optimiser is shared, too
-    assert clip.optimizer.model_dump(exclude={"lr"}) == catlip.optimizer.model_dump(exclude={"lr"})
+    assert clip.augmentation.flip == catlip.augmentation.flip
+    assert clip.optimizer.clip_grad == catlip.optimizer.clip_grad
+    assert clip.optimizer.min_lr_ratio == catlip.optimizer.min_lr_ratio
+    # averages over as many samples
+    assert clip.ema_momentum / clip.batch_size == catlip.ema_momentum / catlip.batch_size
+
+
+def test_the_demos_recipes_are_what_the_search_found(tmp_path):
+    trials = {entry.name: entry for entry in load_suite("tuning_pretraining", tmp_path).pretraining}
+    with (CONFIGS.parent / "suites" / "tuning_pretraining.csv").open(newline="") as file:
+        chosen = [row["trial"] for row in csv.DictReader(file) if row["chosen"] == "True"]
+    assert sorted(name.split("-")[0] for name in chosen) == ["catlip", "clip"]
+    for name in chosen:
+        found = load_recipe(trials[name].config, trials[name].overrides)
+        recipe = load_recipe(CONFIGS / f"demo_{name.split('-')[0]}.py")
+        assert recipe.model_dump(exclude=RUN_FIELDS) == found.model_dump(exclude=RUN_FIELDS)
 
 
 def test_asking_whether_a_run_is_finished_needs_no_torch(pairs, config):
