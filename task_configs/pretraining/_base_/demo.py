@@ -1,8 +1,9 @@
-"""What CLIP and CatLIP share on the embedded pairs: images, samples, ViT, schedule. Not run by itself.
+"""What CLIP and CatLIP share on the embedded pairs: images, samples, ViT, schedule.
 
 Of every training image 70 % of the patch tokens are left out, until the last tenth of the training: a step
 then takes less than half the time, and both objectives learn more in the same (METHODOLOGY.md). Batch, crops
 and optimizer are each objective's own, found by the same search; weights are averaged over as many samples.
+Not run by itself.
 """
 
 architecture = "vit_mini_conv16"
