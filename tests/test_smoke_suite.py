@@ -57,7 +57,8 @@ def test_the_smoke_suite_from_nothing_to_a_table_and_then_from_what_is_there(tmp
         cost = json.loads((suite / "pretrain" / name / "backbone.json").read_text())["cost"]
         assert cost["samples"] == 1280 and cost["images_per_second"] > 0 and cost["flops"] > 0
         kept = json.loads((suite / "pretrain" / name / "kept" / "640" / "backbone.json").read_text())["cost"]
-        assert kept["samples"] == 640 and kept["flops"] == cost["flops"] / 2
+        # the last steps see all tokens
+        assert kept["samples"] == 640 and 0 < kept["flops"] < cost["flops"] / 2
         assert 0 < kept["seconds"] < cost["seconds"] and 0 < kept["cpu_seconds"] < cost["cpu_seconds"]
     with (suite / "tables" / "summary.csv").open(newline="") as file:
         assert [row["backbone"] for row in csv.DictReader(file)] == BACKBONES

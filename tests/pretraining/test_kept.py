@@ -49,6 +49,7 @@ def test_what_is_kept_is_a_backbone_with_what_it_has_cost_by_then(pairs, config,
     pretrain(config, out, data, keep, command="python run_suite.py pretrain x")
     final = json.loads((out / "backbone.json").read_text())
     assert finished(config, out, data, keep) and finished(config, out, data)
+    early = []
     for name, samples in (("16", 16), ("37", 32)):  # whole steps of 8
         place = out / "kept" / name
         card = json.loads((place / "backbone.json").read_text())
@@ -63,9 +64,11 @@ def test_what_is_kept_is_a_backbone_with_what_it_has_cost_by_then(pairs, config,
         assert "validation" not in card  # none was of these weights
         cost = card["cost"]
         assert cost["samples"] == samples
-        assert cost["flops"] == pytest.approx(final["cost"]["flops"] * samples / 96)
+        early.append(cost["flops"] / samples)
         assert 0 < cost["seconds"] < final["cost"]["seconds"]
         assert 0 < cost["cpu_seconds"] < final["cost"]["cpu_seconds"]
+    # up to there every step left tokens out, the last quarter's steps do not
+    assert early[0] == early[1] < final["cost"]["flops"] / 96
     assert not (out / "training" / "kept").exists()
 
 
